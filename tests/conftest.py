@@ -1,0 +1,56 @@
+"""What the tests of every blueprint share."""
+
+import os
+
+# A deprecated API of the CDK raises; it must be set before jsii starts.
+os.environ["JSII_DEPRECATED"] = "fail"
+
+import re
+from typing import Any
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+from syrupy.extensions.json import JSONSnapshotExtension
+
+from tests.assembly import Assembly, synthesize
+
+ASSET_HASH = re.compile(r"\b[0-9a-f]{64}\b")
+# A version's logical id carries a hash of the code it is a version of.
+VERSION_HASH = re.compile(r"(CurrentVersion|Deployment)([0-9A-F]{8})[0-9a-f]{32}")
+
+
+@pytest.fixture(scope="session", params=["sandbox", "production"])
+def assembly(request: pytest.FixtureRequest) -> Assembly:
+    """The synthesized app, under each profile."""
+    return synthesize(request.param)
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Assembly:
+    """The synthesized app as most people deploy it."""
+    return synthesize("sandbox")
+
+
+@pytest.fixture(scope="session")
+def production() -> Assembly:
+    """The synthesized app as one would rely on it."""
+    return synthesize("production")
+
+
+@pytest.fixture
+def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    """A JSON file per stack and profile, blind to what is in assets: its diff is infrastructure."""
+    return snapshot.with_defaults(extension_class=TemplateSnapshot)
+
+
+class TemplateSnapshot(JSONSnapshotExtension):
+    """Masks hashes of code in keys and values, and leaves out the bootstrap version's check."""
+
+    def serialize(self, data: Any, **kwargs: Any) -> str:
+        body = {k: v for k, v in data.items() if k not in ("Parameters", "Rules")}
+        body["Parameters"] = {
+            k: v for k, v in data.get("Parameters", {}).items() if k != "BootstrapVersion"
+        }
+        text = str(super().serialize(body, **kwargs))
+        text = ASSET_HASH.sub("<asset>", text)
+        return VERSION_HASH.sub(r"\1\2<code>", text)
