@@ -35,7 +35,7 @@ def main():
         stop("python -m venv failed; on Debian and Ubuntu: apt install python3-venv")
     locked = os.path.join(ROOT, "requirements-dev.txt")
     pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-    install = run([*pip, "--require-hashes", "-r", locked])
+    install = run(pip + ["--require-hashes", "-r", locked])
     if install.returncode:
         stop("pip could not install requirements-dev.txt: " + last_line(install.stderr))
 
@@ -65,7 +65,8 @@ def last_line(text):
 
 def say(text):
     """A step begins."""
-    print("setup: " + text, flush=True)
+    sys.stdout.write("setup: " + text + "\n")
+    sys.stdout.flush()
 
 
 def stop(text):

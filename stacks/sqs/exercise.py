@@ -283,9 +283,9 @@ def test_a_received_message_is_hidden_and_comes_back_when_its_timeout_ends(
 ) -> None:
     quotes.send("hide and seek")
 
-    assert len(eventually(lambda: quotes.receive(VisibilityTimeout=2))) == 1
+    assert len(eventually(lambda: quotes.receive(VisibilityTimeout=1))) == 1
     assert quotes.receive() == []
-    wait(2)
+    wait(1)
     [again] = eventually(lambda: quotes.receive(VisibilityTimeout=30))
     assert again["Attributes"]["ApproximateReceiveCount"] == "2"
 
@@ -345,7 +345,7 @@ def test_a_delayed_message_appears_only_after_its_delay(
     reminders.send("later")
 
     assert reminders.receive() == []
-    wait(2)
+    wait(1)
     [message] = eventually(lambda: reminders.receive())
     assert message["Body"] == "later"
 

@@ -146,7 +146,7 @@ class SqsStack(cdk.Stack):
             enforce_ssl=True,
         )
         reminders = sqs.Queue(
-            self, "Reminders", delivery_delay=cdk.Duration.seconds(2), enforce_ssl=True
+            self, "Reminders", delivery_delay=cdk.Duration.seconds(1), enforce_ssl=True
         )
         quotes = sqs.Queue(
             self,

@@ -1,0 +1,67 @@
+"""Which resource types there are, and how honest each of them is."""
+
+from typing import Literal
+
+from rehearsal.extension import (
+    cloudwatch,
+    dynamodb,
+    iam,
+    images,
+    instances,
+    ministack,
+    network,
+    network_acls,
+    s3,
+    schemas,
+    serverless,
+    volumes,
+)
+from rehearsal.extension.completions import Completion, completed
+from rehearsal.extension.recorded import Recorded
+from rehearsal.extension.resource_type import ResourceType, handler
+
+Tier = Literal["emulated", "recorded"]
+
+EMULATED: dict[str, ResourceType] = {
+    **network.EMULATED,
+    **network_acls.EMULATED,
+    **instances.EMULATED,
+    **volumes.EMULATED,
+    **dynamodb.EMULATED,
+    **serverless.EMULATED,
+    **iam.EMULATED,
+    **cloudwatch.EMULATED,
+}
+
+COMPLETIONS: dict[str, Completion] = {
+    **network_acls.COMPLETIONS,
+    **s3.COMPLETIONS,
+    **serverless.COMPLETIONS,
+}
+
+
+def install() -> dict[str, Tier]:
+    """Teach MiniStack's CloudFormation every resource type that AWS's knows; once per process.
+
+    Returns:
+        The tier of every type. One that is in neither is unknown to CloudFormation, or a custom
+        resource, which runs as the function that backs it.
+    """
+    own = set(ministack.handlers())
+    recorded = schemas.resource_types() - own - EMULATED.keys()
+    added: dict[str, ResourceType] = {**EMULATED, **{name: Recorded(name) for name in recorded}}
+    for name, resource_type in added.items():
+        ministack.handlers()[name] = handler(name, resource_type)
+        ministack.replace_on_change(name, schemas.CreateOnly(name))
+    for name in (*EMULATED, "AWS::S3::Bucket"):
+        if "Tags" in schemas.schema_of(name).properties:
+            ministack.merge_stack_tags(name, "Tags")
+    for name in own - EMULATED.keys():
+        native = ministack.handlers()[name]
+        ministack.handlers()[name] = completed(name, native, COMPLETIONS.get(name))
+    ministack.public_images().update(images.PUBLIC_PARAMETERS)
+    ministack.run_on_worker_threads(added.keys() | COMPLETIONS.keys())
+    return {
+        **dict.fromkeys(sorted(own | EMULATED.keys()), "emulated"),
+        **dict.fromkeys(sorted(recorded), "recorded"),
+    }
