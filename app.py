@@ -15,6 +15,7 @@ import aws_cdk as cdk
 import cdk_nag
 
 from settings import InvalidSettingError, Settings
+from stacks.lambda_ import LambdaStack
 from stacks.sqs import SqsStack
 
 
@@ -29,6 +30,14 @@ def compose(app: cdk.App, settings: Settings) -> None:
         app,
         "sqs",
         stack_name=name("sqs"),
+        removal_policy=profile.removal_policy,
+        log_retention=profile.log_retention,
+    )
+
+    LambdaStack(
+        app,
+        "lambda",
+        stack_name=name("lambda"),
         removal_policy=profile.removal_policy,
         log_retention=profile.log_retention,
     )

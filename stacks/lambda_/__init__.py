@@ -1,0 +1,3 @@
+from stacks.lambda_.stack import LambdaStack
+
+__all__ = ["LambdaStack"]
