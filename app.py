@@ -15,6 +15,7 @@ import aws_cdk as cdk
 import cdk_nag
 
 from settings import InvalidSettingError, Settings
+from stacks.dynamodb import DynamodbStack
 from stacks.lambda_ import LambdaStack
 from stacks.sqs import SqsStack
 
@@ -31,6 +32,16 @@ def compose(app: cdk.App, settings: Settings) -> None:
         "sqs",
         stack_name=name("sqs"),
         removal_policy=profile.removal_policy,
+        log_retention=profile.log_retention,
+    )
+
+    DynamodbStack(
+        app,
+        "dynamodb",
+        stack_name=name("dynamodb"),
+        removal_policy=profile.removal_policy,
+        deletion_protection=profile.deletion_protection,
+        recovery=profile.recovery,
         log_retention=profile.log_retention,
     )
 

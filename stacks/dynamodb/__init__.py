@@ -1,0 +1,3 @@
+from stacks.dynamodb.stack import DynamodbStack
+
+__all__ = ["DynamodbStack"]
