@@ -18,6 +18,7 @@ from settings import InvalidSettingError, Settings
 from stacks.dynamodb import DynamodbStack
 from stacks.lambda_ import LambdaStack
 from stacks.sqs import SqsStack
+from stacks.step_functions import StepFunctionsStack
 
 
 def compose(app: cdk.App, settings: Settings) -> None:
@@ -50,6 +51,17 @@ def compose(app: cdk.App, settings: Settings) -> None:
         "lambda",
         stack_name=name("lambda"),
         removal_policy=profile.removal_policy,
+        log_retention=profile.log_retention,
+    )
+
+    StepFunctionsStack(
+        app,
+        "step-functions",
+        stack_name=name("step-functions"),
+        approval_timeout=profile.approval_timeout,
+        pause=profile.pause,
+        removal_policy=profile.removal_policy,
+        deletion_protection=profile.deletion_protection,
         log_retention=profile.log_retention,
     )
 

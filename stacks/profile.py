@@ -32,6 +32,8 @@ class Profile:
         deletion_protection: Refuse to delete what holds data until this is switched off.
         recovery: How far back a table can be restored, 1 to 35 days; None: not at all.
         log_retention: How long log events are kept.
+        approval_timeout: How long a workflow waits for a person, 1 minute to 14 days.
+        pause: How long a workflow waits where nothing but time has to pass.
     """
 
     availability_zones: int
@@ -41,6 +43,8 @@ class Profile:
     deletion_protection: bool
     recovery: cdk.Duration | None
     log_retention: logs.RetentionDays
+    approval_timeout: cdk.Duration
+    pause: cdk.Duration
 
 
 SANDBOX = Profile(
@@ -51,6 +55,8 @@ SANDBOX = Profile(
     deletion_protection=False,
     recovery=None,
     log_retention=logs.RetentionDays.ONE_WEEK,
+    approval_timeout=cdk.Duration.minutes(1),
+    pause=cdk.Duration.seconds(1),
 )
 PRODUCTION = Profile(
     availability_zones=2,
@@ -60,4 +66,6 @@ PRODUCTION = Profile(
     deletion_protection=True,
     recovery=cdk.Duration.days(35),
     log_retention=logs.RetentionDays.ONE_YEAR,
+    approval_timeout=cdk.Duration.days(1),
+    pause=cdk.Duration.minutes(15),
 )

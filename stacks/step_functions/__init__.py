@@ -1,0 +1,3 @@
+from stacks.step_functions.stack import StepFunctionsStack
+
+__all__ = ["StepFunctionsStack"]
