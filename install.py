@@ -29,18 +29,24 @@ def main():
             % (NEEDED_BYTES / 1e9, free / 1e9, ROOT)
         )
 
-    say("Python packages, from requirements-dev.txt (about a minute)")
+    say("Python packages, from requirements-dev.txt (up to a minute)")
     python = os.path.join(VENV, "bin", "python")
     if run([sys.executable, "-m", "venv", "--clear", VENV]).returncode:
         stop("python -m venv failed; on Debian and Ubuntu: apt install python3-venv")
     locked = os.path.join(ROOT, "requirements-dev.txt")
-    pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    # Most of aws-cdk-lib is never imported: compiling all of it would take longer than the rest.
+    pip = [python, "-m", "pip", "install", "-q", "--no-compile", "--disable-pip-version-check"]
     install = run(pip + ["--require-hashes", "-r", locked])
     if install.returncode:
         stop("pip could not install requirements-dev.txt: " + last_line(install.stderr))
 
     say("The CDK CLI, from package-lock.json")
-    environment = dict(os.environ, PATH=os.path.dirname(python) + os.pathsep + os.environ["PATH"])
+    environment = dict(
+        os.environ,
+        PATH=os.path.dirname(python) + os.pathsep + os.environ["PATH"],
+        # Node trusts only what it was built with, so not the certificate of a company's proxy.
+        NODE_OPTIONS=(os.environ.get("NODE_OPTIONS", "") + " --use-system-ca").strip(),
+    )
     npm = [os.path.join(VENV, "bin", "npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     install = run(npm, env=environment)
     if install.returncode:
@@ -58,8 +64,8 @@ def run(command, env=None):
 
 
 def last_line(text):
-    """The last line that says something."""
-    lines = [line for line in text.splitlines() if line.strip()]
+    """The last line that says something; npm ends with where its log is."""
+    lines = [line for line in text.splitlines() if line.strip() and "complete log" not in line]
     return lines[-1] if lines else "no message"
 
 
