@@ -19,6 +19,7 @@ from stacks.dynamodb import DynamodbStack
 from stacks.lambda_ import LambdaStack
 from stacks.sqs import SqsStack
 from stacks.step_functions import StepFunctionsStack
+from stacks.vpc import VpcStack
 
 
 def compose(app: cdk.App, settings: Settings) -> None:
@@ -27,6 +28,17 @@ def compose(app: cdk.App, settings: Settings) -> None:
 
     def name(blueprint: str) -> str:
         return f"{settings.prefix}-{blueprint}"
+
+    VpcStack(
+        app,
+        "vpc",
+        stack_name=name("vpc"),
+        cidr=profile.cidr,
+        availability_zones=profile.availability_zones,
+        nat=profile.nat,
+        removal_policy=profile.removal_policy,
+        log_retention=profile.log_retention,
+    )
 
     SqsStack(
         app,

@@ -97,6 +97,10 @@ def _ipv4_range(given: Any) -> str:
         raise InvalidSettingError(
             f"cidr '{given}' is not an IPv4 range ({error}); give one like 10.0.0.0/16"
         ) from None
+    if network.is_loopback or network.is_link_local or network.is_multicast:
+        raise InvalidSettingError(
+            f"cidr '{given}' is one that EC2 keeps from VPCs; give one like 10.0.0.0/16"
+        )
     if not 16 <= network.prefixlen <= 24:
         raise InvalidSettingError(
             f"cidr '{given}' has the wrong size for a VPC of six subnets; give /16 to /24"

@@ -43,6 +43,9 @@ def test_a_profile_can_be_chosen_and_parts_of_it_replaced() -> None:
         ({"cidr": "10.0.0.0/8"}, r"cidr '10.0.0.0/8' has the wrong size .* give /16 to /24"),
         ({"cidr": "10.0.0.1/16"}, r"cidr '10.0.0.1/16' is not an IPv4 range .*host bits"),
         ({"cidr": "fd00::/56"}, r"cidr 'fd00::/56' is not an IPv4 range"),
+        ({"cidr": "127.0.0.0/16"}, r"cidr '127.0.0.0/16' is one that EC2 keeps from VPCs"),
+        ({"cidr": "169.254.0.0/16"}, r"is one that EC2 keeps from VPCs"),
+        ({"cidr": "224.0.0.0/16"}, r"is one that EC2 keeps from VPCs"),
         ({"cidr": "ten"}, r"cidr 'ten' is not an IPv4 range"),
     ],
 )

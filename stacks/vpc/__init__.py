@@ -1,0 +1,3 @@
+from stacks.vpc.stack import VpcStack
+
+__all__ = ["VpcStack"]
