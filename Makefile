@@ -32,7 +32,7 @@ destroy: setup ## remove it from the account: BLUEPRINT=sqs
 	$(RUN) -m rehearsal destroy $(BLUEPRINT)
 
 test: check ## all checks and tests
-	$(RUN) -m pytest -q
+	$(RUN) -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 check: setup ## format, lint, types, import directions
 	ruff format --check -q .

@@ -12,7 +12,6 @@ os.environ.setdefault("JSII_NODE", str(Path(node.ROOT_DIR) / "bin" / "node"))
 sys.path.append(str(Path(__file__).parent / "constructs"))
 
 import aws_cdk as cdk
-import cdk_nag
 
 from settings import InvalidSettingError, Settings
 from stacks.dynamodb import DynamodbStack
@@ -75,10 +74,6 @@ def compose(app: cdk.App, settings: Settings) -> None:
         removal_policy=profile.removal_policy,
         deletion_protection=profile.deletion_protection,
         log_retention=profile.log_retention,
-    )
-
-    cdk.Validations.of(app).add_plugins(
-        cdk_nag.AwsSolutionsChecks(app), cdk_nag.ServerlessChecks(app)
     )
 
 

@@ -29,13 +29,12 @@ def main():
             % (NEEDED_BYTES / 1e9, free / 1e9, ROOT)
         )
 
-    say("Python packages, from requirements-dev.txt (up to a minute)")
+    say("Python packages, from requirements-dev.txt (about a minute)")
     python = os.path.join(VENV, "bin", "python")
     if run([sys.executable, "-m", "venv", "--clear", VENV]).returncode:
         stop("python -m venv failed; on Debian and Ubuntu: apt install python3-venv")
     locked = os.path.join(ROOT, "requirements-dev.txt")
-    # Most of aws-cdk-lib is never imported: compiling all of it would take longer than the rest.
-    pip = [python, "-m", "pip", "install", "-q", "--no-compile", "--disable-pip-version-check"]
+    pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
     install = run(pip + ["--require-hashes", "-r", locked])
     if install.returncode:
         stop("pip could not install requirements-dev.txt: " + last_line(install.stderr))

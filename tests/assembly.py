@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
+import cdk_nag
 
 from app import compose
 from settings import Settings
@@ -132,8 +133,16 @@ def synthesize(profile: str) -> Assembly:
     }
     app = cdk.App(analytics_reporting=False, context=context, outdir=outdir)
     compose(app, Settings.from_context(app.node.get_all_context()))
+    add_packs(app)
     app.synth()
     return Assembly(Path(outdir))
+
+
+def add_packs(app: cdk.App) -> None:
+    """Have cdk-nag look at ``app``: here, because it would take a quarter of a user's synth."""
+    cdk.Validations.of(app).add_plugins(
+        cdk_nag.AwsSolutionsChecks(app), cdk_nag.ServerlessChecks(app)
+    )
 
 
 def _listed(value: Any) -> list[Any]:

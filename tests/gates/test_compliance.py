@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
-import cdk_nag
 import pytest
 from aws_cdk import aws_sqs as sqs
 
-from tests.assembly import CONTEXT, ROOT, Assembly
+from tests.assembly import CONTEXT, ROOT, Assembly, add_packs
 from tests.gates.findings import refuse
 from tests.gates.linting import LIFECYCLE, lint
 
@@ -126,7 +125,7 @@ def test_the_command_line_switches_no_validation_off() -> None:
     assert "validation" not in json.loads((ROOT / "cdk.json").read_text())
 
 
-def test_a_queue_without_tls_and_an_impossible_timeout_stop_a_users_synth(tmp_path: Path) -> None:
+def test_a_queue_without_tls_and_an_impossible_timeout_stop_a_synth(tmp_path: Path) -> None:
     app = bad_app(tmp_path, CONTEXT)
 
     with pytest.raises(RuntimeError) as failure:
@@ -159,9 +158,7 @@ def bad_app(outdir: Path, context: dict[str, Any]) -> cdk.App:
     sqs.Queue(stack, "Orders")
     sqs.CfnQueue(stack, "Slow", visibility_timeout=99_999)
     cdk.Annotations.of(stack).add_warning_v2("blueprints:shop", "Closed.")
-    cdk.Validations.of(app).add_plugins(
-        cdk_nag.AwsSolutionsChecks(app), cdk_nag.ServerlessChecks(app)
-    )
+    add_packs(app)
     return app
 
 

@@ -5,7 +5,6 @@ import shutil
 from pathlib import Path
 
 import aws_cdk as cdk
-import cdk_nag
 import pytest
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_lambda as lambda_
@@ -14,7 +13,7 @@ from syrupy.assertion import SnapshotAssertion
 from stacks.lambda_ import LambdaStack
 from stacks.lambda_ import stack as module
 from stacks.profile import SANDBOX
-from tests.assembly import CONTEXT, Assembly, StackTemplate
+from tests.assembly import CONTEXT, Assembly, StackTemplate, add_packs
 
 
 def test_snapshot(assembly: Assembly, snapshot: SnapshotAssertion) -> None:
@@ -40,9 +39,7 @@ def composed(outdir: Path, *, with_image: bool = False) -> StackTemplate:
         log_retention=SANDBOX.log_retention,
         image=image if with_image else None,
     )
-    cdk.Validations.of(app).add_plugins(
-        cdk_nag.AwsSolutionsChecks(app), cdk_nag.ServerlessChecks(app)
-    )
+    add_packs(app)
     app.synth()
     return StackTemplate(json.loads((outdir / "lambda.template.json").read_text()))
 

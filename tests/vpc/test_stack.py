@@ -7,14 +7,13 @@ from itertools import combinations
 from typing import Any
 
 import aws_cdk as cdk
-import cdk_nag
 import pytest
 from aws_cdk import aws_logs as logs
 from syrupy.assertion import SnapshotAssertion
 
 from stacks.profile import Nat
 from stacks.vpc import VpcStack
-from tests.assembly import CONTEXT, Assembly, StackTemplate
+from tests.assembly import CONTEXT, Assembly, StackTemplate, add_packs
 
 ANYWHERE = "0.0.0.0/0"
 TIERS = ("Public", "Private", "Isolated")
@@ -49,9 +48,7 @@ def choose(tmp_path_factory: pytest.TempPathFactory) -> Choose:
             removal_policy=cdk.RemovalPolicy.DESTROY,
             log_retention=logs.RetentionDays.ONE_WEEK,
         )
-        cdk.Validations.of(app).add_plugins(
-            cdk_nag.AwsSolutionsChecks(app), cdk_nag.ServerlessChecks(app)
-        )
+        add_packs(app)
         app.synth()
         return Assembly(outdir)
 
