@@ -1,6 +1,5 @@
 """Synthesis needs no network, no AWS, no Docker and no particular directory."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -30,13 +29,6 @@ def test_the_network_of_the_cdks_own_node_was_closed(
     profile: str, cold_runs: dict[str, list[ColdRun]]
 ) -> None:
     assert "/program.js\n" in cold_runs[profile][0].witness
-
-
-@pytest.mark.parametrize("profile", PROFILES)
-def test_users_get_both_packs_of_rules(profile: str, cold_runs: dict[str, list[ColdRun]]) -> None:
-    report = json.loads((cold_runs[profile][0].outdir / "validation-report.json").read_text())
-
-    assert {"AwsSolutions", "Serverless"} <= {p["pluginName"] for p in report["pluginReports"]}
 
 
 @pytest.mark.parametrize(
