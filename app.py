@@ -78,7 +78,11 @@ def compose(app: cdk.App, settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    app = cdk.App(analytics_reporting=False)
+    app = cdk.App(
+        analytics_reporting=False,
+        # They hold jsii's temporary paths: no two syntheses would be alike.
+        context={"aws:cdk:disable-creation-stack-traces": True},
+    )
     try:
         settings = Settings.from_context(app.node.get_all_context())
     except InvalidSettingError as error:

