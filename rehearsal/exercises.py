@@ -29,11 +29,17 @@ class Tally:
 
     Attributes:
         outcomes: Numbers by pytest's names, and ``aws_only`` for those that were left out.
-        succeeded: Whether pytest thought it a success.
+        passed: Whether pytest thought it a success.
     """
 
     outcomes: Mapping[str, int]
-    succeeded: bool
+    passed: bool
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether all was seen to happen: what is skipped or expected to fail was not."""
+        unseen = ("skipped", "xfailed", "xpassed")
+        return self.passed and not any(self.outcomes.get(key) for key in unseen)
 
     def __str__(self) -> str:
         """As in the table that ends a rehearsal: ``12 passed, 2 AWS only``."""
@@ -60,7 +66,7 @@ class Exercise:
     def tally(self) -> Tally:
         """What came of it, once it has ended."""
         outcomes = json.loads(self.tally_file.read_text()) if self.tally_file.exists() else {}
-        return Tally(outcomes, succeeded=self.child.succeeded)
+        return Tally(outcomes, passed=self.child.succeeded)
 
     def failures(self) -> str:
         """What pytest says of the tests that failed."""

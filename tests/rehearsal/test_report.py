@@ -46,10 +46,17 @@ def test_a_type_nobody_knows_is_not_called_emulated(resource_type: str, tier: st
     assert tier_of(resource_type, TIERS) == tier
 
 
+@pytest.mark.parametrize("unseen", ["skipped", "xfailed", "xpassed"])
+def test_an_exercise_that_skips_is_no_success(unseen: str) -> None:
+    assert Tally({"passed": 12, "aws_only": 2}, passed=True).succeeded
+    assert not Tally({"passed": 12, unseen: 1}, passed=True).succeeded
+    assert not Tally({"passed": 12}, passed=False).succeeded
+
+
 def test_tests_left_out_and_skipped_are_not_counted_as_passed() -> None:
-    tally = Tally({"passed": 12, "failed": 0, "skipped": 1, "aws_only": 2}, succeeded=True)
+    tally = Tally({"passed": 12, "failed": 0, "skipped": 1, "aws_only": 2}, passed=True)
     assert str(tally) == "12 passed, 1 skipped, 2 AWS only"
-    assert str(Tally({}, succeeded=False)) == "nothing ran"
+    assert str(Tally({}, passed=False)) == "nothing ran"
 
 
 def test_a_type_that_no_inventory_lists_is_named() -> None:
