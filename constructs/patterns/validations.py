@@ -16,3 +16,18 @@ def acknowledge(construct: IConstruct, *rules: str, reason: str) -> None:
     """
     for rule in rules:
         cdk.Validations.of(construct).acknowledge(cdk.Acknowledgment(id=rule, reason=reason))
+
+
+def wildcard_below(construct: IConstruct, suffix: str) -> str:
+    """The rule that finds a policy on everything below the ARN of ``construct``.
+
+    cdk-nag names the finding by logical id, which changes with the construct's path.
+
+    Args:
+        construct: An L2 with an ARN: a bucket, a function.
+        suffix: What follows its ARN in the policy, as in ``/*`` or ``:*``.
+    """
+    resource = construct.node.default_child
+    assert isinstance(resource, cdk.CfnElement)
+    logical_id = cdk.Stack.of(construct).get_logical_id(resource)
+    return f"AwsSolutions::AwsSolutions-IAM5[Resource::<{logical_id}.Arn>{suffix}]"

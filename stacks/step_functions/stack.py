@@ -5,14 +5,13 @@ from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from patterns.lambda_ import PythonFunction
-from patterns.validations import acknowledge
+from patterns.validations import acknowledge, wildcard_below
 from stacks.step_functions.approval import ApprovalLinks
 from stacks.step_functions.workflow import OrderWorkflow
 
@@ -129,11 +128,9 @@ class StepFunctionsStack(cdk.Stack):
             logs=executions,
             tracing_enabled=True,
         )
-        assert isinstance(charge_card.node.default_child, lambda_.CfnFunction)
         acknowledge(
             self.orders.role,
-            "AwsSolutions::AwsSolutions-IAM5"
-            f"[Resource::<{self.get_logical_id(charge_card.node.default_child)}.Arn>:*]",
+            wildcard_below(charge_card, ":*"),
             reason="Versions and aliases of that one function, which the CDK always adds.",
         )
         for machine in (pricing, self.orders):
