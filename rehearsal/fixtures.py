@@ -37,7 +37,7 @@ TALLY = pytest.StashKey[dict[str, int]]()
 class Eventually(Protocol):
     """The type of the fixture ``eventually``."""
 
-    def __call__(self, probe: Callable[[], T], within: float = 30.0) -> T:
+    def __call__(self, probe: Callable[[], T | None], within: float = 30.0) -> T:
         """Return the first true answer of ``probe``, given ``within`` so many seconds."""
 
 
@@ -195,7 +195,7 @@ def eventually(target: Target) -> Eventually:
     """
     pause = 0.1 if target == "rehearsal" else 1.0
 
-    def ask(probe: Callable[[], T], within: float = 30.0) -> T:
+    def ask(probe: Callable[[], T | None], within: float = 30.0) -> T:
         __tracebackhide__ = True
         deadline = time.monotonic() + within
         while not (answer := probe()):
@@ -234,5 +234,5 @@ def fetch(endpoint: str | None) -> Fetch:
 def _source(probe: Callable[[], object]) -> str:
     try:
         return inspect.getsource(probe).strip()
-    except OSError:
+    except (OSError, TypeError):
         return repr(probe)

@@ -1,1 +1,1 @@
-"""Reusable (L3) constructs, one module per aws-cdk-lib module and named like it."""
+"""Reusable (L3) constructs, one module per aws-cdk-lib module; validations is of its core."""

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,13 +15,12 @@ from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from rehearsal.fixtures import Client, Eventually, Wait
+
 KIBIBYTE = 1024
 # DynamoDB promises to remove what has expired within a few days, and usually needs minutes.
 TTL_PATIENCE_S = {"rehearsal": 30, "aws": 2 * 24 * 3600}
 
-Client = Callable[..., Any]
-Eventually = Callable[..., Any]
-Wait = Callable[[float], None]
 Item = dict[str, Any]
 
 
@@ -207,11 +207,14 @@ def changes(
             table.key_of(change)
         return found
 
+    def removed(score: Item) -> bool:
+        return bool(recorded(score)[-1]["event"] == "REMOVE")
+
     yield recorded
     for score in list(asked.values()):
         scores.delete(score)  # which is another change
         if recorded(score):
-            eventually(lambda score=score: recorded(score)[-1]["event"] == "REMOVE", within=90)
+            eventually(partial(removed, score), within=90)
 
 
 # Keys

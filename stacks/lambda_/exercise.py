@@ -7,6 +7,7 @@ import uuid
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 from urllib.request import urlopen
 
@@ -16,11 +17,10 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
 
+from rehearsal.fixtures import Client, Eventually, Fetch
+
 NOT_ON_A_VERSION = "InvalidParameterValueException|ResourceConflictException"
 
-Client = Callable[..., Any]
-Eventually = Callable[..., Any]
-Fetch = Callable[..., Any]
 Outputs = dict[str, str]
 
 
@@ -326,7 +326,7 @@ def test_the_log_tells_how_long_the_imports_took_of_the_first_call_only(
             (e["record"]["metrics"] for e in entries if e["type"] == "platform.report"), None
         )
 
-    reports = [eventually(lambda call=call: metrics(call), within=120) for call in calls]
+    reports = [eventually(partial(metrics, call), within=120) for call in calls]
     # A call in an environment that had served before had nothing to import.
     imported = [call["environment"]["calls"] == 1 for call in calls]
     assert imported[0]

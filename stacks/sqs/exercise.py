@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from rehearsal.fixtures import Client, Eventually, Wait
+
 KIBIBYTE = 1024
 MEBIBYTE = 1024 * KIBIBYTE
 
-Client = Callable[[str], Any]
-Eventually = Callable[..., Any]
-Wait = Callable[[float], None]
 Order = dict[str, Any]
 
 

@@ -8,10 +8,8 @@ from urllib.parse import quote
 
 import pytest
 
-Client = Callable[[str], Any]
-Eventually = Callable[..., Any]
-Fetch = Callable[[str], Any]
-Wait = Callable[[float], None]
+from rehearsal.fixtures import Client, Eventually, Fetch, Wait
+
 Message = dict[str, Any]
 
 TWO_PAPERS_AND_A_PEN = [

@@ -14,15 +14,13 @@ from uuid import uuid4
 
 import pytest
 
+from rehearsal.fixtures import Client, Eventually
 from stacks.vpc.network import ANYWHERE, TIERS, Description, Network, answers
 
 IMAGE = "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"
 WEB_SERVER = (
     "#!/bin/bash\ncd $(mktemp -d) && echo hello > index.html && python3 -m http.server 80\n"
 )
-
-Client = Callable[..., Any]
-Eventually = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
