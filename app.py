@@ -13,6 +13,7 @@ sys.path.append(str(Path(__file__).parent / "constructs"))
 
 import aws_cdk as cdk
 
+from patterns.validations import InvalidArgumentError
 from settings import InvalidSettingError, Settings
 from stacks.dynamodb import DynamodbStack
 from stacks.lambda_ import LambdaStack
@@ -84,8 +85,7 @@ if __name__ == "__main__":
         context={"aws:cdk:disable-creation-stack-traces": True},
     )
     try:
-        settings = Settings.from_context(app.node.get_all_context())
-    except InvalidSettingError as error:
+        compose(app, Settings.from_context(app.node.get_all_context()))
+    except (InvalidSettingError, InvalidArgumentError) as error:
         sys.exit(f"blueprints: {error}")
-    compose(app, settings)
     app.synth()

@@ -1,7 +1,14 @@
-"""Findings that do not apply, each with the reason, at the construct where they are found."""
+"""Arguments that cannot work, and findings that do not apply, each with the reason."""
 
 import aws_cdk as cdk
 from constructs import IConstruct
+
+
+class InvalidArgumentError(ValueError):
+    """An argument of a stack that AWS would refuse in the middle of a deployment.
+
+    The message is one line, which ``app.py`` shows: what is wrong, what was given, what to do.
+    """
 
 
 def acknowledge(construct: IConstruct, *rules: str, reason: str) -> None:
