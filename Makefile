@@ -14,8 +14,8 @@ RUN := .venv/bin/python
 help: ## list the targets
 	awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: .venv/installed ## .venv and node_modules, from the locks
-.venv/installed: requirements-dev.txt package-lock.json install.py
+setup: .venv/installed ## .venv, layers and node_modules, from the locks
+.venv/installed: requirements-dev.txt package-lock.json install.py $(wildcard stacks/*/layers/*/requirements.txt)
 	command -v $(PYTHON) >/dev/null || { echo "make: no $(PYTHON) here; install Python 3.11 or later, or say make PYTHON=/path/to/python3" >&2; exit 1; }
 	$(PYTHON) install.py
 
@@ -58,4 +58,5 @@ bench: setup ## measure synthesis and the rehearsal
 lock: setup ## write the locks anew, with hashes
 	uv pip compile -q pyproject.toml --group dev --universal --generate-hashes -o requirements-dev.txt
 	uv pip compile -q pyproject.toml -c requirements-dev.txt --universal --generate-hashes -o requirements.txt
+	for layer in stacks/*/layers/*/requirements.in; do uv pip compile -q $$layer -c requirements-dev.txt --python-version 3.14 --generate-hashes -o $${layer%.in}.txt; done
 	npm update --package-lock-only --ignore-scripts

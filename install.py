@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Set up .venv and node_modules from the locks; `make` runs it when they are missing or stale."""
+"""Set up .venv, layers and node_modules from the locks; `make` runs it when they are stale."""
 
 # This file has to be understood by the old Pythons it turns away.
+import glob
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import sys
 ROOT = os.path.dirname(os.path.abspath(__file__))
 VENV = os.path.join(ROOT, ".venv")
 MINIMUM = (3, 11)
+LAYER_LOCK = "requirements.txt"
 NEEDED_BYTES = (
     2 * 1024**3
 )  # measured: 1.1 GB of .venv, 30 MB of node_modules, pip's temporary files
@@ -39,6 +41,9 @@ def main():
     if install.returncode:
         stop("pip could not install requirements-dev.txt: " + last_line(install.stderr))
 
+    for locked in sorted(glob.glob(os.path.join(ROOT, "stacks", "*", "layers", "*", LAYER_LOCK))):
+        install_layer(pip, locked)
+
     say("The CDK CLI, from package-lock.json")
     environment = dict(
         os.environ,
@@ -52,7 +57,21 @@ def main():
         stop("npm could not install package-lock.json: " + last_line(install.stderr))
 
     with open(os.path.join(VENV, "installed"), "w") as stamp:
-        stamp.write("from requirements-dev.txt and package-lock.json\n")
+        stamp.write("from the locks\n")
+
+
+def install_layer(pip, locked):
+    """What functions import beyond the SDK, into the folder `python` that Lambda looks for."""
+    folder = os.path.dirname(locked)
+    say("The layer %s, from its requirements.txt" % os.path.basename(folder))
+    target = os.path.join(folder, "python")
+    shutil.rmtree(target, ignore_errors=True)
+    into = ["--require-hashes", "--no-deps", "--no-compile", "--target", target]
+    # Nothing compiled: it runs on Graviton there, and on this machine in the rehearsal.
+    pure = ["--only-binary", ":all:", "--platform", "any", "--implementation", "py"]
+    install = run(pip + into + pure + ["-r", locked])
+    if install.returncode:
+        stop("pip could not install %s: %s" % (locked, last_line(install.stderr)))
 
 
 def run(command, env=None):

@@ -10,7 +10,7 @@ import sys
 import time
 import types
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
@@ -141,19 +141,14 @@ def client(endpoint: str | None) -> Client:
         return create(service, **choices)
 
     def create(service: str, **choices: Any) -> Any:
-        if endpoint is None:
-            return session.client(service, **choices)
-        defaults = {
-            "endpoint_url": endpoint,
-            "region_name": REGION,
-            "aws_access_key_id": ACCOUNT,
-            "aws_secret_access_key": "rehearsal",
-            # Bucket host names do not resolve. boto3 signs URLs of us-east-1 with version 2 unless
-            # told otherwise, and the emulator does not check that version.
-            "config": Config(signature_version="s3v4", s3={"addressing_style": "path"})
-            if service == "s3"
-            else None,
-        }
+        defaults: dict[str, Any] = {"config": _config(service, endpoint)}
+        if endpoint:
+            defaults |= {
+                "endpoint_url": endpoint,
+                "region_name": REGION,
+                "aws_access_key_id": ACCOUNT,
+                "aws_secret_access_key": "rehearsal",
+            }
         return session.client(service, **(defaults | choices))
 
     return make
@@ -178,13 +173,26 @@ def wait(endpoint: str | None) -> Wait:
         if endpoint is None or seconds <= LONGEST_SLEEP_S:
             time.sleep(seconds)
             return
-        urllib.request.urlopen(
-            urllib.request.Request(
-                f"{endpoint}/_rehearsal/clock?advance={seconds:g}", method="POST"
-            )
-        ).close()
+        _tell(f"{endpoint}/_rehearsal/clock?advance={seconds:g}")
 
     return pass_time
+
+
+@pytest.fixture
+def policies_enforced(endpoint: str | None) -> Iterator[None]:
+    """Signatures and policies decide what is allowed while a test runs.
+
+    On AWS they always do. The emulator otherwise allows everything, which takes less time; it still
+    lets functions that are already running act as the account itself.
+    """
+
+    def enforce(enforced: str) -> None:
+        if endpoint:
+            _tell(f"{endpoint}/_rehearsal/policies?enforced={enforced}")
+
+    enforce("true")
+    yield
+    enforce("false")
 
 
 @pytest.fixture(scope="session")
@@ -217,18 +225,35 @@ def fetch(endpoint: str | None) -> Fetch:
         data: str | bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        way = route(url, endpoint)
+        way = route(url, endpoint, host=(headers or {}).get("Host"))
         secure = way.scheme == "https"
         connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         connection = connect(way.netloc, timeout=60)
         try:
-            connection.request(method, way.target, data, {"Host": way.host, **(headers or {})})
+            sent = {"Host": way.host, **way.headers, **(headers or {})}
+            connection.request(method, way.target, data, sent)
             answer = connection.getresponse()
             return Answer(answer.status, answer.headers, answer.read().decode(errors="replace"))
         finally:
             connection.close()
 
     return ask
+
+
+def _config(service: str, endpoint: str | None) -> Config | None:
+    if service != "s3":
+        return None
+    # boto3 signs URLs of us-east-1 with version 2 unless told otherwise: not every region takes
+    # that, and the emulator does not check it. Without a style it names no region in them.
+    return Config(
+        signature_version="s3v4",
+        # The host names of buckets do not lead to the emulator.
+        s3={"addressing_style": "path" if endpoint else "virtual"},
+    )
+
+
+def _tell(url: str) -> None:
+    urllib.request.urlopen(urllib.request.Request(url, method="POST")).close()
 
 
 def _source(probe: Callable[[], object]) -> str:

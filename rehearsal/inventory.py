@@ -23,6 +23,32 @@ LISTINGS = {
     "AWS::ApiGateway::RestApi": Listing("apigateway", "get_rest_apis", "items[].id"),
     "AWS::ApiGateway::UsagePlan": Listing("apigateway", "get_usage_plans", "items[].id"),
     "AWS::ApiGatewayV2::Api": Listing("apigatewayv2", "get_apis", "Items[].ApiId"),
+    "AWS::AutoScaling::AutoScalingGroup": Listing(
+        "autoscaling",
+        "describe_auto_scaling_groups",
+        "AutoScalingGroups[].AutoScalingGroupName",
+    ),
+    "AWS::CloudFront::CachePolicy": Listing(
+        "cloudfront",
+        "list_cache_policies",
+        "CachePolicyList.Items[].CachePolicy.Id",
+        {"Type": "custom"},
+    ),
+    "AWS::CloudFront::Distribution": Listing(
+        "cloudfront", "list_distributions", "DistributionList.Items[].Id"
+    ),
+    "AWS::CloudFront::Function": Listing(
+        "cloudfront", "list_functions", "FunctionList.Items[].Name"
+    ),
+    "AWS::CloudFront::KeyGroup": Listing(
+        "cloudfront", "list_key_groups", "KeyGroupList.Items[].KeyGroup.Id"
+    ),
+    "AWS::CloudFront::OriginAccessControl": Listing(
+        "cloudfront", "list_origin_access_controls", "OriginAccessControlList.Items[].Id"
+    ),
+    "AWS::CloudFront::PublicKey": Listing(
+        "cloudfront", "list_public_keys", "PublicKeyList.Items[].Id"
+    ),
     "AWS::CloudWatch::Alarm": Listing("cloudwatch", "describe_alarms", "MetricAlarms[].AlarmName"),
     "AWS::CloudWatch::CompositeAlarm": Listing(
         "cloudwatch",
@@ -87,6 +113,56 @@ LISTINGS = {
         "VpcPeeringConnections[?Status.Code!='deleted'].VpcPeeringConnectionId",
     ),
     "AWS::EC2::Volume": Listing("ec2", "describe_volumes", "Volumes[].VolumeId"),
+    "AWS::EFS::AccessPoint": Listing(
+        "efs",
+        "describe_access_points",
+        "AccessPoints[].AccessPointId",
+    ),
+    "AWS::EFS::FileSystem": Listing("efs", "describe_file_systems", "FileSystems[].FileSystemId"),
+    "AWS::EKS::Cluster": Listing("eks", "list_clusters", "clusters[]"),
+    "AWS::ElastiCache::CacheCluster": Listing(
+        "elasticache",
+        "describe_cache_clusters",
+        "CacheClusters[].CacheClusterId",
+    ),
+    "AWS::ElastiCache::ParameterGroup": Listing(
+        "elasticache",
+        "describe_cache_parameter_groups",
+        "CacheParameterGroups[].CacheParameterGroupName",
+    ),
+    "AWS::ElastiCache::ReplicationGroup": Listing(
+        "elasticache",
+        "describe_replication_groups",
+        "ReplicationGroups[].ReplicationGroupId",
+    ),
+    "AWS::ElastiCache::SubnetGroup": Listing(
+        "elasticache",
+        "describe_cache_subnet_groups",
+        "CacheSubnetGroups[].CacheSubnetGroupName",
+    ),
+    "AWS::ElastiCache::User": Listing("elasticache", "describe_users", "Users[].UserId"),
+    "AWS::ElastiCache::UserGroup": Listing(
+        "elasticache",
+        "describe_user_groups",
+        "UserGroups[].UserGroupId",
+    ),
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": Listing(
+        "elbv2",
+        "describe_load_balancers",
+        "LoadBalancers[].LoadBalancerArn",
+    ),
+    "AWS::ElasticLoadBalancingV2::TargetGroup": Listing(
+        "elbv2",
+        "describe_target_groups",
+        "TargetGroups[].TargetGroupArn",
+    ),
+    "AWS::ECS::CapacityProvider": Listing(
+        "ecs",
+        "describe_capacity_providers",
+        "capacityProviders[?!starts_with(name, 'FARGATE')].name",
+    ),
+    "AWS::ECS::Cluster": Listing("ecs", "list_clusters", "clusterArns[]"),
+    "AWS::ECS::TaskDefinition": Listing("ecs", "list_task_definitions", "taskDefinitionArns[]"),
     "AWS::Events::EventBus": Listing("events", "list_event_buses", "EventBuses[].Name"),
     "AWS::Events::Rule": Listing("events", "list_rules", "Rules[].Name"),
     "AWS::IAM::Group": Listing("iam", "list_groups", "Groups[].GroupName"),
@@ -112,6 +188,17 @@ LISTINGS = {
     "AWS::Lambda::Function": Listing("lambda", "list_functions", "Functions[].FunctionName"),
     "AWS::Lambda::LayerVersion": Listing("lambda", "list_layers", "Layers[].LayerName"),
     "AWS::Logs::LogGroup": Listing("logs", "describe_log_groups", "logGroups[].logGroupName"),
+    "AWS::RDS::DBInstance": Listing(
+        "rds", "describe_db_instances", "DBInstances[].DBInstanceIdentifier"
+    ),
+    "AWS::RDS::DBParameterGroup": Listing(
+        "rds", "describe_db_parameter_groups", "DBParameterGroups[].DBParameterGroupName"
+    ),
+    "AWS::RDS::DBSubnetGroup": Listing(
+        "rds", "describe_db_subnet_groups", "DBSubnetGroups[].DBSubnetGroupName"
+    ),
+    "AWS::Route53::HealthCheck": Listing("route53", "list_health_checks", "HealthChecks[].Id"),
+    "AWS::Route53::HostedZone": Listing("route53", "list_hosted_zones", "HostedZones[].Id"),
     "AWS::S3::Bucket": Listing("s3", "list_buckets", "Buckets[].Name"),
     "AWS::SNS::Topic": Listing("sns", "list_topics", "Topics[].TopicArn"),
     "AWS::SQS::Queue": Listing("sqs", "list_queues", "QueueUrls[]"),
@@ -138,15 +225,20 @@ PARTS = frozenset(
         "EC2": "EIPAssociation NetworkAclEntry NetworkInterfaceAttachment Route "
         "SecurityGroupEgress SecurityGroupIngress SubnetNetworkAclAssociation "
         "SubnetRouteTableAssociation VPCCidrBlock VPCGatewayAttachment VolumeAttachment",
+        "ElasticLoadBalancingV2": "Listener ListenerRule",
+        "ECS": "ClusterCapacityProviderAssociations Service",
+        "EFS": "MountTarget",
+        "EKS": "AccessEntry Addon",
         "Events": "EventBusPolicy",
         "IAM": "AccessKey GroupPolicy Policy RolePolicy UserPolicy UserToGroupAddition",
         "Kinesis": "ResourcePolicy StreamConsumer",
         "Lambda": "Alias EventInvokeConfig LayerVersionPermission Permission Url Version",
         "Logs": "LogStream MetricFilter SubscriptionFilter",
+        "Route53": "RecordSet",
         "S3": "BucketPolicy",
         "SNS": "Subscription TopicInlinePolicy TopicPolicy",
         "SQS": "QueueInlinePolicy QueuePolicy",
-        "SecretsManager": "ResourcePolicy RotationSchedule",
+        "SecretsManager": "ResourcePolicy RotationSchedule SecretTargetAttachment",
         "StepFunctions": "StateMachineAlias StateMachineVersion",
     }.items()
     for part in parts.split()

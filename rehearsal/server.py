@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     (state / "tmp").mkdir(parents=True, exist_ok=True)
     _replace_environment(_environment(options.port, state, auth=options.auth))
     _log_to(state / "server.log")
-    asyncio.run(_serve(options.port, auth=options.auth))
+    asyncio.run(_serve(options.port, state))
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -99,6 +99,8 @@ def _environment(port: int, state: Path, *, auth: bool) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": "rehearsal",
         "AWS_EC2_METADATA_DISABLED": "true",
         "GATEWAY_PORT": str(port),
+        # Its databases get the ports after its own, which no other rehearsal looks for.
+        "RDS_BASE_PORT": str(port + 1),
         "BIND_HOST": "127.0.0.1",
         "MINISTACK_ACCOUNT_ID": ACCOUNT,
         "MINISTACK_REGION": REGION,
@@ -127,7 +129,7 @@ def _log_to(file: Path) -> None:
     )
 
 
-async def _serve(port: int, *, auth: bool) -> None:
+async def _serve(port: int, state: Path) -> None:
     # MiniStack takes the environment and the clock as they are when it is first imported.
     from rehearsal.extension.clock import install as install_clock
 
@@ -138,6 +140,7 @@ async def _serve(port: int, *, auth: bool) -> None:
 
     from rehearsal.extension import catalogue, ministack
     from rehearsal.extension.control import controlled
+    from rehearsal.extension.databases import with_databases
     from rehearsal.extension.patience import patient
     from rehearsal.extension.supplements import supplementing
 
@@ -147,9 +150,8 @@ async def _serve(port: int, *, auth: bool) -> None:
         ministack.time_out_tasks(clock)
     except ministack.MiniStackChangedError as error:
         sys.exit(str(error))
-    app = supplementing(patient(ministack.application()))
-    if auth:
-        app = _as_https(app)
+    app = with_databases(supplementing(patient(ministack.application())), state)
+    app = _as_https_for_policies(app)
     config = Config()
     config.bind = [f"127.0.0.1:{port}"]
     config.keep_alive_timeout = 75
@@ -161,14 +163,15 @@ async def _serve(port: int, *, auth: bool) -> None:
     )
 
 
-def _as_https(app: "Application") -> "Application":
+def _as_https_for_policies(app: "Application") -> "Application":
     """Let policies that demand TLS see it, on a loopback where there is nothing to encrypt.
 
     CDK's bootstrap bucket is one: it denies everything that does not come over TLS.
     """
+    from rehearsal.extension import ministack
 
     async def wrapped(scope: "Message", receive: "Receive", send: "Send") -> None:
-        if scope["type"] == "http":
+        if scope["type"] == "http" and ministack.policies_are_enforced():
             scope = {**scope, "scheme": "https"}
         await app(scope, receive, send)
 

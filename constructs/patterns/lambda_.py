@@ -10,7 +10,9 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from patterns.validations import acknowledge
+from patterns.validations import InvalidArgumentError, acknowledge
+
+RUNTIME = lambda_.Runtime.PYTHON_3_14
 
 
 class PythonFunction(lambda_.Function):
@@ -25,6 +27,7 @@ class PythonFunction(lambda_.Function):
         source: The folder that holds ``index.py`` with the function ``handler``.
         timeout: 1 second to 15 minutes.
         log_retention: How long its log events are kept.
+        handler: The function to call, where one folder of source has several.
         memory_size: 128 to 10,240 MB; CPU grows with it, one vCPU at 1,769 MB.
         environment: At most 4 KB together; names of at least two characters.
         layers: At most five.
@@ -42,6 +45,7 @@ class PythonFunction(lambda_.Function):
         source: Path,
         timeout: cdk.Duration,
         log_retention: logs.RetentionDays,
+        handler: str = "index.handler",
         memory_size: int = 128,
         environment: Mapping[str, str] | None = None,
         layers: Sequence[lambda_.ILayerVersion] | None = None,
@@ -56,11 +60,11 @@ class PythonFunction(lambda_.Function):
         super().__init__(
             scope,
             construct_id,
-            runtime=lambda_.Runtime.PYTHON_3_14,
+            runtime=RUNTIME,
             architecture=lambda_.Architecture.ARM_64,
             # Tests leave byte code behind, which would change the asset's hash.
             code=lambda_.Code.from_asset(str(source), exclude=["**/__pycache__"]),
-            handler="index.handler",
+            handler=handler,
             timeout=timeout,
             memory_size=memory_size,
             environment=environment,
@@ -111,6 +115,36 @@ class ImageFunction(lambda_.DockerImageFunction):
             tracing=lambda_.Tracing.ACTIVE,
         )
         _acknowledge(self, role)
+
+
+class PackagesLayer(lambda_.LayerVersion):
+    """Packages of Python for functions, as ``make setup`` installs them from a folder's lock.
+
+    They have nothing compiled in them, so that they run on any processor.
+
+    Args:
+        source: The folder with ``requirements.txt``; what is installed lies beside it.
+        description: What they are for.
+
+    Raises:
+        InvalidArgumentError: They have not been installed.
+    """
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, source: Path, description: str
+    ) -> None:
+        if not (source / "python").is_dir():
+            raise InvalidArgumentError(
+                f"the layer {source.name} has nothing in it: {source / 'python'} is missing; "
+                "run make setup"
+            )
+        super().__init__(
+            scope,
+            construct_id,
+            description=description,
+            code=lambda_.Code.from_asset(str(source), exclude=["requirements.*", "**/__pycache__"]),
+            compatible_runtimes=[RUNTIME],
+        )
 
 
 def _logs_and_role(

@@ -3,11 +3,21 @@
 from typing import Literal
 
 from rehearsal.extension import (
+    block_devices,
+    cloudfront,
     cloudwatch,
+    databases,
+    default_groups,
+    dns,
     dynamodb,
+    ecs,
+    eks,
+    elasticache,
+    endpoints,
     iam,
     images,
     instances,
+    load_balancers,
     ministack,
     network,
     network_acls,
@@ -28,13 +38,22 @@ EMULATED: dict[str, ResourceType] = {
     **instances.EMULATED,
     **volumes.EMULATED,
     **dynamodb.EMULATED,
+    **ecs.EMULATED,
+    **eks.EMULATED,
     **serverless.EMULATED,
+    **dns.EMULATED,
     **iam.EMULATED,
     **cloudwatch.EMULATED,
+    **cloudfront.EMULATED,
+    **databases.EMULATED,
 }
 
 COMPLETIONS: dict[str, Completion] = {
+    **default_groups.COMPLETIONS,
+    **elasticache.COMPLETIONS,
     **network_acls.COMPLETIONS,
+    **endpoints.COMPLETIONS,
+    **load_balancers.COMPLETIONS,
     **s3.COMPLETIONS,
     **serverless.COMPLETIONS,
 }
@@ -59,7 +78,12 @@ def install() -> dict[str, Tier]:
     for name in own - EMULATED.keys():
         native = ministack.handlers()[name]
         ministack.handlers()[name] = completed(name, native, COMPLETIONS.get(name))
+    block_devices.install()
+    dns.install()
+    ministack.sign_for_function_urls()
+    ministack.give_function_urls_cookies()
     ministack.public_images().update(images.PUBLIC_PARAMETERS)
+    ministack.run_caches(elasticache.Caches())
     ministack.run_on_worker_threads(added.keys() | COMPLETIONS.keys())
     return {
         **dict.fromkeys(sorted(own | EMULATED.keys()), "emulated"),

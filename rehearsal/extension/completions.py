@@ -24,12 +24,14 @@ class Completion:
 
     Args:
         finish: Given the physical id, the properties before (empty for a new resource), and the
-            request; attributes that are missing.
+            request; attributes that are missing or that MiniStack has wrong.
         before_delete: Given the physical id and the properties.
+        prepare: Given the request for a new resource, the properties to make it with.
     """
 
     finish: Callable[[str, Properties, Request], Mapping[str, Any] | None]
     before_delete: Callable[[str, Properties], None] = lambda physical_id, properties: None
+    prepare: Callable[[Request], Properties] = lambda request: request.properties
 
 
 def completed(
@@ -39,17 +41,20 @@ def completed(
 
     def finished(created: Created, old: Properties, request: Request) -> Created:
         physical_id, attributes = created
-        missing = completion.finish(physical_id, old, request) if completion else None
-        return physical_id, {**plain_attributes(request), **(missing or {}), **(attributes or {})}
+        better = completion.finish(physical_id, old, request) if completion else None
+        return physical_id, {**plain_attributes(request), **(attributes or {}), **(better or {})}
 
     def create(logical_id: str, properties: Properties, stack: str) -> Created:
+        properties = _with_complete_tags(name, properties)
         request = Request(name, logical_id, properties, stack)
         refuse_violations(request, lenient=True)
-        return finished(native["create"](logical_id, properties, stack), {}, request)
+        prepared = completion.prepare(request) if completion else properties
+        return finished(native["create"](logical_id, prepared, stack), {}, request)
 
     def update(
         physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
     ) -> Created:
+        new = _with_complete_tags(name, new)
         request = Request(name, logical_id, new, stack)
         refuse_violations(request, lenient=True)
         arguments = (physical_id, old, new, stack)
@@ -68,3 +73,12 @@ def completed(
     if "delete" in native:
         wrapped["delete"] = delete
     return wrapped
+
+
+def _with_complete_tags(name: str, properties: Properties) -> Properties:
+    """What MiniStack leaves out of the stack's own tags, where a resource's tags say more."""
+    if name != "AWS::AutoScaling::AutoScalingGroup" or "Tags" not in properties:
+        return properties
+    # CloudFormation passes them on to the instances of a group.
+    tags = [{"PropagateAtLaunch": True, **tag} for tag in properties["Tags"]]
+    return {**properties, "Tags": tags}

@@ -44,7 +44,17 @@ async def _answer(
             return HTTPStatus.OK, tiers
         case "POST", "clock":
             return await _advance(clock, scope["query_string"].decode())
+        case "POST", "policies":
+            return _enforce_policies(scope["query_string"].decode())
     return HTTPStatus.NOT_FOUND, {"error": f"{scope['method']} {scope['path']} is not known here"}
+
+
+def _enforce_policies(query: str) -> tuple[HTTPStatus, Mapping[str, Any]]:
+    given = parse_qs(query).get("enforced", [""])[0]
+    if given not in ("true", "false"):
+        return HTTPStatus.BAD_REQUEST, {"error": f"enforced={given!r} is neither true nor false"}
+    ministack.enforce_policies(given == "true")
+    return HTTPStatus.OK, {"enforced": ministack.policies_are_enforced()}
 
 
 async def _advance(clock: Clock, query: str) -> tuple[HTTPStatus, Mapping[str, Any]]:

@@ -67,7 +67,6 @@ def _parameters(request: Request) -> Properties:
         "Tags": None,
         "NetworkInterfaces": None,
         "LaunchTemplate": None,
-        "BlockDeviceMappings": None,
     }
 
 
@@ -121,7 +120,7 @@ def _is_public(settings: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True)
 class _Instance(Emulated):
-    """Launches with what its launch template says; gone with the volumes it was launched with."""
+    """Launches with what its launch template says."""
 
     def create(self, request: Request) -> Created:
         instance, attributes = super().create(request)
@@ -145,16 +144,8 @@ class _Instance(Emulated):
         return attributes
 
     def delete(self, physical_id: str, properties: Properties) -> None:
-        volumes = [
-            device["Ebs"]["VolumeId"]
-            for device in _described(physical_id)["BlockDeviceMappings"]
-            if device["Ebs"]["DeleteOnTermination"]
-        ]
         super().delete(physical_id, properties)
         supplements.remove(f"{physical_id}/attributes")
-        for volume in volumes:
-            loopback.client("ec2").detach_volume(VolumeId=volume)
-            loopback.client("ec2").delete_volume(VolumeId=volume)
 
     def _put_attributes(self, instance: str, request: Request) -> None:
         settings = launch_settings(request)

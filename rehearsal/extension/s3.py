@@ -1,8 +1,14 @@
 """S3 buckets: what MiniStack's CloudFormation leaves out of them and its S3 keeps."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from botocore.exceptions import ClientError
+
+from rehearsal.extension import loopback, ministack
+from rehearsal.extension.completions import Properties
+from rehearsal.extension.resource_type import Request
 from rehearsal.extension.settings import Setting, kept
 
 Rule = Mapping[str, Any]
@@ -116,60 +122,96 @@ def _bucket(bucket: str) -> Mapping[str, Any]:
     return {"Bucket": bucket}
 
 
-COMPLETIONS = {
-    "AWS::S3::Bucket": kept(
-        "s3",
-        Setting(
-            "LifecycleConfiguration",
-            "put_bucket_lifecycle_configuration",
-            _lifecycle,
-            remove="delete_bucket_lifecycle",
-            removed=_bucket,
-        ),
-        Setting(
-            "BucketEncryption",
-            "put_bucket_encryption",
-            _encryption,
-            remove="delete_bucket_encryption",
-            removed=_bucket,
-        ),
-        Setting(
-            "Tags",
-            "put_bucket_tagging",
-            _tags,
-            remove="delete_bucket_tagging",
-            removed=_bucket,
-        ),
-        Setting("LoggingConfiguration", "put_bucket_logging", _logging, default={}),
-        # Locking takes versions, which S3 turns on by itself.
-        Setting(
-            "ObjectLockEnabled",
-            "put_bucket_versioning",
-            lambda bucket, enabled: {
-                "Bucket": bucket,
-                "VersioningConfiguration": {"Status": "Enabled"},
-            },
-        ),
-        Setting(
-            "ObjectLockConfiguration",
-            "put_object_lock_configuration",
-            lambda bucket, lock: {"Bucket": bucket, "ObjectLockConfiguration": lock},
-        ),
-        Setting(
-            "AccelerateConfiguration",
-            "put_bucket_accelerate_configuration",
-            lambda bucket, accelerate: {
-                "Bucket": bucket,
-                "AccelerateConfiguration": {"Status": accelerate["AccelerationStatus"]},
-            },
-            default={"AccelerationStatus": "Suspended"},
-        ),
-        Setting(
-            "ReplicationConfiguration",
-            "put_bucket_replication",
-            _replication,
-            remove="delete_bucket_replication",
-            removed=_bucket,
-        ),
+def _named(request: Request) -> Properties:
+    """With the name that a bucket in the account regional namespace gets."""
+    given = request.properties
+    if given.get("BucketNamespace") != "account-regional" or "BucketNamePrefix" not in given:
+        return given
+    suffix = f"{ministack.account()}-{ministack.region()}-an"
+    return {**given, "BucketName": f"{given['BucketNamePrefix']}-{suffix}"}
+
+
+def _refuse_unless_empty(bucket: str, properties: Properties) -> None:
+    """Keep a bucket with objects, as S3 does and MiniStack's CloudFormation does not."""
+    try:
+        left = loopback.client("s3").list_object_versions(Bucket=bucket, MaxKeys=1)
+    except ClientError as error:
+        if loopback.is_gone(error):
+            return
+        raise
+    if left.get("Versions") or left.get("DeleteMarkers"):
+        raise ValueError(
+            "The bucket you tried to delete is not empty. You must delete all versions in the "
+            "bucket."
+        )
+
+
+_SETTINGS = kept(
+    "s3",
+    Setting(
+        "LifecycleConfiguration",
+        "put_bucket_lifecycle_configuration",
+        _lifecycle,
+        remove="delete_bucket_lifecycle",
+        removed=_bucket,
     ),
+    Setting(
+        "BucketEncryption",
+        "put_bucket_encryption",
+        _encryption,
+        remove="delete_bucket_encryption",
+        removed=_bucket,
+    ),
+    Setting(
+        "Tags",
+        "put_bucket_tagging",
+        _tags,
+        remove="delete_bucket_tagging",
+        removed=_bucket,
+    ),
+    Setting("LoggingConfiguration", "put_bucket_logging", _logging, default={}),
+    # Locking takes versions, which S3 turns on by itself.
+    Setting(
+        "ObjectLockEnabled",
+        "put_bucket_versioning",
+        lambda bucket, enabled: {
+            "Bucket": bucket,
+            "VersioningConfiguration": {"Status": "Enabled"},
+        },
+    ),
+    Setting(
+        "ObjectLockConfiguration",
+        "put_object_lock_configuration",
+        lambda bucket, lock: {"Bucket": bucket, "ObjectLockConfiguration": lock},
+    ),
+    Setting(
+        "AccelerateConfiguration",
+        "put_bucket_accelerate_configuration",
+        lambda bucket, accelerate: {
+            "Bucket": bucket,
+            "AccelerateConfiguration": {"Status": accelerate["AccelerationStatus"]},
+        },
+        default={"AccelerationStatus": "Suspended"},
+    ),
+    Setting(
+        "ReplicationConfiguration",
+        "put_bucket_replication",
+        _replication,
+        remove="delete_bucket_replication",
+        removed=_bucket,
+    ),
+    # Without it S3 takes the strictest: no ACLs.
+    Setting(
+        "OwnershipControls",
+        "put_bucket_ownership_controls",
+        lambda bucket, controls: {"Bucket": bucket, "OwnershipControls": controls},
+        remove="delete_bucket_ownership_controls",
+        removed=_bucket,
+    ),
+)
+
+COMPLETIONS = {
+    "AWS::S3::Bucket": dataclasses.replace(
+        _SETTINGS, prepare=_named, before_delete=_refuse_unless_empty
+    )
 }

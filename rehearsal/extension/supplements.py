@@ -46,6 +46,7 @@ _DESCRIPTIONS = {
     ),
     "DescribeVolumes": _Description("volumeSet/item", _text_of("volumeId")),
     "DescribeFlowLogs": _Description("flowLogSet/item", _text_of("flowLogId")),
+    "DescribeVpcEndpoints": _Description("vpcEndpointSet/item", _text_of("vpcEndpointId")),
     "DescribeNetworkAcls": _Description("networkAclSet/item", _text_of("networkAclId")),
 }
 

@@ -67,7 +67,10 @@ EMULATED: dict[str, ResourceType] = {
         create_operation="attach_volume",
         identifier="join('|', [Parameters.VolumeId, Parameters.InstanceId])",
         delete_operation="detach_volume",
-        delete_parameters={"VolumeId": "Properties.VolumeId"},
+        delete_parameters={
+            "VolumeId": "Properties.VolumeId",
+            "InstanceId": "Properties.InstanceId",
+        },
     ),
     "AWS::EC2::KeyPair": _KeyPair(),
     "AWS::EC2::PlacementGroup": Emulated(

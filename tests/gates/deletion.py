@@ -1,6 +1,6 @@
 """What is left of a stack when it is destroyed, by design or by mistake."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tests.gates.resources import Resource, walk
@@ -15,6 +15,13 @@ class Lingering(NamedTuple):
     source: str
 
 
+class Remainder(NamedTuple):
+    """What a service makes once for the whole account, by itself, and keeps."""
+
+    name: str
+    source: str
+
+
 LINGERS = {
     "AWS::KMS::Key": Lingering(
         "PendingWindowInDays",
@@ -23,9 +30,21 @@ LINGERS = {
         "https://docs.aws.amazon.com/kms/latest/cryptographic-details/key-deletion.html",
     ),
 }
+REMAINS = {
+    "AWS::ElasticBeanstalk::Environment": Remainder(
+        "elasticbeanstalk-<region>-<account>",
+        "https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/AWSHowTo.S3.html",
+    ),
+}
 # By path: whoever puts objects into these buckets deletes them again, so that no function of the
 # CDK's own, with a log group of nobody's, has to empty them.
-KEPT_EMPTY = {"lambda/Documents": "The exercise deletes the document it uploads."}
+KEPT_EMPTY = {
+    "lambda/Documents": "The exercise deletes the document it uploads.",
+    "s3/Copies": "The exercise erases the copies of its films, once S3 has made them.",
+    "s3/Inbox": "The exercise erases its letters.",
+    "s3/Media": "The exercise erases its films and drafts in all their versions.",
+    "vpc-connectivity/Documents": "The exercise deletes the documents it has kept.",
+}
 # CloudFormation snapshots them unless told otherwise:
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html
 SNAPSHOT_BY_DEFAULT = {"AWS::RDS::DBCluster", "AWS::RDS::DBInstance"}
@@ -40,6 +59,7 @@ HOLDS_DATA = {
     "AWS::Cognito::UserPool",
     "AWS::DynamoDB::GlobalTable",
     "AWS::DynamoDB::Table",
+    "AWS::EC2::Volume",
     "AWS::ECR::Repository",
     "AWS::EFS::FileSystem",
     "AWS::KMS::Key",
@@ -74,6 +94,13 @@ def left_behind(everything: Sequence[Resource]) -> Iterator[str]:
                 f"{resource}: cannot be deleted while it has objects; set auto_delete_objects, or "
                 f"list {resource.path} in KEPT_EMPTY with who deletes them"
             )
+        if resource.type == "AWS::EC2::Instance" and any(
+            key == "DeleteOnTermination" and value is False for key, value in _settings(resource)
+        ):
+            yield (
+                f"{resource}: leaves a disk behind when it is terminated; make that a volume of "
+                "the stack, with an attachment"
+            )
         if resource.type == "AWS::ECR::Repository" and not resource.properties.get("EmptyOnDelete"):
             yield f"{resource}: cannot be deleted while it has images; set empty_on_delete"
         if lingering := LINGERS.get(resource.type):
@@ -87,6 +114,22 @@ def left_behind(everything: Sequence[Resource]) -> Iterator[str]:
             yield (
                 f"{resource}: DynamoDB keeps a backup of a table with point-in-time recovery for "
                 "35 days after its deletion; leave it off in sandbox"
+            )
+
+
+def untold_remains(everything: Sequence[Resource], pages: Mapping[str, str]) -> Iterator[str]:
+    """What outlives every stack of the account, and is not on the page of one that has it made.
+
+    Args:
+        everything: The resources of all stacks.
+        pages: By stack id.
+    """
+    for resource in everything:
+        remainder = REMAINS.get(resource.type)
+        if remainder and remainder.name not in pages.get(resource.stack, ""):
+            yield (
+                f"{resource}: leaves {remainder.name} in the account; say so on the page, and how "
+                f"to remove it ({remainder.source})"
             )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from tests.gates.policies import text
 from tests.gates.resources import Resource, listed
 
 
@@ -13,8 +14,13 @@ def unowned_logs(everything: Sequence[Resource]) -> Iterator[str]:
             r for r in everything if r.type == "AWS::Logs::LogGroup" and r.stack == resource.stack
         ]
         for writes, remedy in LOGS_OF.get(resource.type, _no_logs)(resource.properties):
-            if not any(group.is_in(_without_stream_wildcard(writes)) for group in own):
+            if not any(_is(group, _without_stream_wildcard(writes)) for group in own):
                 yield f"{resource}: logs to a log group that its stack does not delete; {remedy}"
+
+
+def _is(group: Resource, written: Any) -> bool:
+    """Whether a log group is what a service writes to, by reference or by name."""
+    return group.is_in(written) or text(group.properties.get("LogGroupName")) == written
 
 
 def _without_stream_wildcard(arn: Any) -> Any:
@@ -74,11 +80,30 @@ def _database_logs(properties: dict[str, Any]) -> Destinations:
         yield None, f"do not export '{export}': RDS names that log group itself and leaves it"
 
 
+def _environment_logs(properties: dict[str, Any]) -> Destinations:
+    options = {
+        (option["Namespace"], option["OptionName"]): option.get("Value")
+        for option in properties.get("OptionSettings", [])
+    }
+    logs = "aws:elasticbeanstalk:cloudwatch:logs"
+    streams, deletes = (options.get((logs, name)) for name in ("StreamLogs", "DeleteOnTerminate"))
+    if streams == "true" and deletes != "true":
+        yield None, "set the option DeleteOnTerminate: Beanstalk then deletes what it made"
+
+
+def _cluster_logs(properties: dict[str, Any]) -> Destinations:
+    if properties.get("Logging", {}).get("ClusterLogging", {}).get("EnabledTypes"):
+        name = f"/aws/eks/{text(properties.get('Name'))}/cluster"
+        yield name, "name the cluster, and have a LogGroup of the name that EKS will look for"
+
+
 LOGS_OF: dict[str, Callable[[dict[str, Any]], Destinations]] = {
     "AWS::ApiGateway::Stage": _stage_logs,
     "AWS::ApiGatewayV2::Stage": _stage_logs,
     "AWS::CodeBuild::Project": _build_logs,
     "AWS::EC2::FlowLog": _flow_logs,
+    "AWS::EKS::Cluster": _cluster_logs,
+    "AWS::ElasticBeanstalk::Environment": _environment_logs,
     "AWS::Lambda::Function": _function_logs,
     "AWS::RDS::DBCluster": _database_logs,
     "AWS::RDS::DBInstance": _database_logs,

@@ -24,6 +24,7 @@ WITHOUT_RESOURCE = {
     ),
     "ec2:DescribeNetworkInterfaces": f"{REFERENCE}list_amazonec2.html",
     "ec2:DescribeSubnets": f"{REFERENCE}list_amazonec2.html",
+    "ecs:DiscoverPollEndpoint": f"{REFERENCE}list_amazonelasticcontainerservice.html",
     "xray:GetSamplingRules": f"{REFERENCE}list_awsx-ray.html",
     "xray:GetSamplingTargets": f"{REFERENCE}list_awsx-ray.html",
     "xray:PutTelemetryRecords": f"{REFERENCE}list_awsx-ray.html",
@@ -34,7 +35,12 @@ OPEN_TO_EVERYBODY = {
     "lambda/Live/invoke-function-url": "The public function URL is what it shows.",
     "lambda/Live/invoke-function": "The second permission of the same URL; it is bound to URLs.",
 }
-OPEN_INGRESS: dict[str, str] = {}
+OPEN_INGRESS: dict[str, str] = {
+    "beanstalk/Instances": "A single instance serves a web application to everybody itself.",
+    "beanstalk/LoadBalancers": "They serve a web application to everybody.",
+    "ec2/Web": "A web page for everybody, on port 80, is what it shows.",
+    "load-balancers/Application/SecurityGroup": "The entrance for everybody is what it is.",
+}
 
 MANAGED_FOR_TOO_MUCH = ("FullAccess", "AdministratorAccess", "PowerUserAccess")
 # A key's policy is about that key: its `*` is no other.

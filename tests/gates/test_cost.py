@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -76,6 +77,20 @@ def insights(key: list[dict[str, str]], mode: str | None) -> Resource:
     )
 
 
+def service(capacity_provider: Any, address: str) -> Resource:
+    return example(
+        "AWS::ECS::Service",
+        DesiredCount=2,
+        CapacityProviderStrategy=[{"CapacityProvider": capacity_provider}],
+        NetworkConfiguration={"AwsvpcConfiguration": {"AssignPublicIp": address}},
+    )
+
+
+def scaling(status: str) -> Resource:
+    provider = {"ManagedScaling": {"Status": status}}
+    return example("AWS::ECS::CapacityProvider", AutoScalingGroupProvider=provider)
+
+
 @pytest.mark.parametrize(
     ("resource", "usd"),
     [
@@ -111,6 +126,11 @@ def insights(key: list[dict[str, str]], mode: str | None) -> Resource:
             ),
             4 * 0.00013 + 6 * 0.00065,
         ),
+        (service("FARGATE_SPOT", "DISABLED"), 2 * 0.009986),
+        (service("FARGATE", "ENABLED"), 2 * 0.014986),
+        (service({"Ref": "Capacity"}, "DISABLED"), 0),
+        (scaling("ENABLED"), 0.20 / 730),
+        (scaling("DISABLED"), 0),
         (insights(KEY[:1], "THROTTLED_KEYS"), 0.50 / 730),
         (insights(KEY, "ACCESSED_AND_THROTTLED_KEYS"), 4 * 0.50 / 730),
         (insights(KEY, None), 4 * 0.50 / 730),

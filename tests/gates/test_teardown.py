@@ -3,8 +3,15 @@
 import pytest
 
 from tests.assembly import Assembly
-from tests.gates.deletion import KEPT_EMPTY, at_risk, left_behind, unprotected_stacks
+from tests.gates.deletion import (
+    KEPT_EMPTY,
+    at_risk,
+    left_behind,
+    unprotected_stacks,
+    untold_remains,
+)
 from tests.gates.findings import refuse
+from tests.gates.folders import STACKS, blueprint_of
 from tests.gates.log_groups import unowned_logs
 from tests.gates.resources import Resource, example, resources
 
@@ -24,6 +31,27 @@ def test_production_keeps_what_holds_data(production: Assembly) -> None:
 
 def test_every_bucket_that_is_kept_empty_still_exists(sandbox: Assembly) -> None:
     assert set(KEPT_EMPTY) <= {resource.path for resource in resources(sandbox)}
+
+
+def test_what_a_service_leaves_in_the_account_is_on_the_page(assembly: Assembly) -> None:
+    pages = {
+        blueprint_of(page.parent.name): page.read_text() for page in STACKS.glob("*/README.md")
+    }
+
+    refuse(untold_remains(resources(assembly), pages))
+
+
+def test_what_the_page_does_not_say_is_found() -> None:
+    environment = example("AWS::ElasticBeanstalk::Environment")
+
+    assert not list(
+        untold_remains([environment], {"shop": "`elasticbeanstalk-<region>-<account>` stays."})
+    )
+    assert list(untold_remains([environment], {"shop": "Nothing stays."})) == [
+        "shop/Thing (AWS::ElasticBeanstalk::Environment): leaves "
+        "elasticbeanstalk-<region>-<account> in the account; say so on the page, and how to remove "
+        "it (https://docs.aws.amazon.com/elasticbeanstalk/latest/dg/AWSHowTo.S3.html)"
+    ]
 
 
 BUCKET = example("AWS::S3::Bucket", name="Data")
@@ -65,6 +93,17 @@ EMPTIED = example("Custom::S3AutoDeleteObjects", BucketName={"Ref": "Data"})
             BUCKET,
             "shop/Data (AWS::S3::Bucket): cannot be deleted while it has objects; set "
             "auto_delete_objects, or list shop/Data in KEPT_EMPTY with who deletes them",
+        ),
+        (
+            example(
+                "AWS::EC2::Instance",
+                BlockDeviceMappings=[
+                    {"DeviceName": "/dev/xvda", "Ebs": {"DeleteOnTermination": True}},
+                    {"DeviceName": "/dev/sdf", "Ebs": {"DeleteOnTermination": False}},
+                ],
+            ),
+            "shop/Thing (AWS::EC2::Instance): leaves a disk behind when it is terminated; make "
+            "that a volume of the stack, with an attachment",
         ),
         (
             example("AWS::ECR::Repository"),
@@ -136,6 +175,27 @@ GROUP_ARN = {"Fn::GetAtt": ["Logs", "Arn"]}
         ),
         (example("AWS::CodeBuild::Project"), "give logging= a LogGroup of the stack"),
         (
+            example(
+                "AWS::EKS::Cluster",
+                Name="shop",
+                Logging={"ClusterLogging": {"EnabledTypes": [{"Type": "audit"}]}},
+            ),
+            "name the cluster, and have a LogGroup",
+        ),
+        (
+            example(
+                "AWS::ElasticBeanstalk::Environment",
+                OptionSettings=[
+                    {
+                        "Namespace": "aws:elasticbeanstalk:cloudwatch:logs",
+                        "OptionName": "StreamLogs",
+                        "Value": "true",
+                    }
+                ],
+            ),
+            "set the option DeleteOnTerminate",
+        ),
+        (
             example("AWS::RDS::DBInstance", EnableCloudwatchLogsExports=["postgresql"]),
             "do not export 'postgresql'",
         ),
@@ -161,9 +221,16 @@ def test_a_log_group_of_the_stack_is_enough_and_one_of_another_stack_is_not() ->
         },
     )
     stage = example("AWS::ApiGateway::Stage", AccessLogSetting={"DestinationArn": GROUP_ARN})
+    cluster = example(
+        "AWS::EKS::Cluster",
+        Name="shop",
+        Logging={"ClusterLogging": {"EnabledTypes": [{"Type": "audit"}]}},
+    )
+    of_cluster = example("AWS::Logs::LogGroup", LogGroupName="/aws/eks/shop/cluster")
     elsewhere = Resource("elsewhere", "Logs", "elsewhere/Logs", GROUP.body)
 
     assert not list(unowned_logs([function, machine, stage, GROUP]))
+    assert not list(unowned_logs([cluster, of_cluster]))
     assert len(list(unowned_logs([function, machine, stage, elsewhere]))) == 3
 
 

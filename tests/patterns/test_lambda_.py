@@ -9,7 +9,8 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
 from aws_cdk.assertions import Template
 
-from patterns.lambda_ import PythonFunction
+from patterns.lambda_ import PackagesLayer, PythonFunction
+from patterns.validations import InvalidArgumentError
 from tests.assembly import CONTEXT, StackTemplate
 
 
@@ -98,3 +99,52 @@ def test_byte_code_of_a_test_run_does_not_change_what_is_deployed(source: Path) 
 
     (source / "index.py").write_text("def handler(event, context): return 1\n")
     assert synthesize(source)["Fn"]["Code"] != before
+
+
+def test_one_folder_of_source_may_have_several_functions_to_call(source: Path) -> None:
+    stack = cdk.Stack(cdk.App(context=CONTEXT), "Stack")
+    for name in ("get", "put"):
+        PythonFunction(
+            stack,
+            name,
+            source=source,
+            handler=f"index.{name}",
+            timeout=cdk.Duration.seconds(3),
+            log_retention=logs.RetentionDays.ONE_WEEK,
+        )
+
+    template = Template.from_stack(stack).to_json()["Resources"].values()
+    handlers = [
+        resource["Properties"]["Handler"]
+        for resource in template
+        if resource["Type"] == "AWS::Lambda::Function"
+    ]
+    assert handlers == ["index.get", "index.put"]
+
+
+def layer(source: Path) -> StackTemplate:
+    stack = cdk.Stack(cdk.App(context=CONTEXT), "Stack")
+    PackagesLayer(stack, "Layer", source=source, description="A client")
+    return StackTemplate(json.loads(json.dumps(Template.from_stack(stack).to_json())))
+
+
+def test_a_layer_is_made_of_the_installed_packages_and_not_of_how_they_got_there(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "python").mkdir()
+    (tmp_path / "python" / "client.py").write_text("")
+    before = layer(tmp_path)["Layer"]
+    assert before["CompatibleRuntimes"] == ["python3.14"]
+
+    (tmp_path / "requirements.txt").write_text("client==1")
+    (tmp_path / "python" / "__pycache__").mkdir()
+    (tmp_path / "python" / "__pycache__" / "client.pyc").write_bytes(b"byte code")
+    assert layer(tmp_path)["Layer"] == before
+
+    (tmp_path / "python" / "client.py").write_text("version = 2\n")
+    assert layer(tmp_path)["Layer"] != before
+
+
+def test_a_layer_of_packages_that_nobody_installed_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"python is missing; run make setup$"):
+        layer(tmp_path)

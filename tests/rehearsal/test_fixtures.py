@@ -112,6 +112,7 @@ SERVICES: Template = {
 }
 EXERCISE = """
 import pytest
+from botocore.exceptions import ClientError
 
 def test_a_function_url_answers(fetch, outputs):
     answer = fetch(outputs["Url"] + "tea", "POST", "long", {"Content-Type": "text/plain"})
@@ -136,6 +137,16 @@ def test_a_signed_url_is_checked(fetch, outputs, client):
     assert fetch(url).body == "leaves"
     assert fetch(url + "0").status == 403
     s3.delete_object(Bucket=outputs["Bucket"], Key="tea")
+
+def test_policies_decide_while_a_test_asks_for_it(policies_enforced, client, outputs):
+    nobody = {"aws_access_key_id": "AKIANOBODY", "aws_secret_access_key": "none"}
+    with pytest.raises(ClientError):
+        client("s3", **nobody).list_objects_v2(Bucket=outputs["Bucket"])
+    client("s3").list_objects_v2(Bucket=outputs["Bucket"])
+
+def test_and_no_longer(client, outputs):
+    nobody = {"aws_access_key_id": "AKIANOBODY", "aws_secret_access_key": "none"}
+    client("s3", **nobody).list_objects_v2(Bucket=outputs["Bucket"])
 
 def test_waiting_moves_the_emulator_s_clock(client, outputs, wait, eventually):
     sqs = client("sqs")
@@ -190,6 +201,8 @@ def exercised(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> str:
         "a_rest_api_answers",
         "the_internet_is_out_of_reach",
         "a_signed_url_is_checked",
+        "policies_decide_while_a_test_asks_for_it",
+        "and_no_longer",
         "waiting_moves_the_emulator_s_clock",
         "eventually_gives_the_first_true_answer",
         "another_region_is_another_place",
@@ -205,4 +218,4 @@ def test_eventually_fails_with_question_and_answer(exercised: str) -> None:
 
 
 def test_what_only_aws_can_show_is_left_out_and_not_counted_as_skipped(exercised: str) -> None:
-    assert "1 failed, 8 passed, 1 deselected" in exercised
+    assert "1 failed, 10 passed, 1 deselected" in exercised

@@ -220,6 +220,28 @@ def test_policies_are_enforced_when_asked_for_whatever_the_moved_clock_says(
         user_client(strict_server, "dynamodb", allowed="s3:*").list_tables()
 
 
+def test_policies_are_enforced_for_a_while_when_asked_for(server: Server) -> None:
+    dynamodb = user_client(server, "dynamodb", allowed="s3:*")
+    dynamodb.list_tables()
+
+    try:
+        assert server.request("POST", "/_rehearsal/policies?enforced=true") == {"enforced": True}
+        with pytest.raises(ClientError, match="AccessDenied"):
+            dynamodb.list_tables()
+        bucket_that_demands_tls(user_client(server, "s3", allowed="s3:*"), "tls-for-a-while")
+    finally:
+        assert server.request("POST", "/_rehearsal/policies?enforced=false") == {"enforced": False}
+    dynamodb.list_tables()
+
+
+def test_whether_to_enforce_policies_is_said_in_no_other_words(server: Server) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        server.request("POST", "/_rehearsal/policies?enforced=perhaps")
+    with refused.value as error:
+        assert error.code == 400
+        assert json.load(error)["error"] == "enforced='perhaps' is neither true nor false"
+
+
 def test_what_calls_the_server_itself_works_under_policies(strict_server: Server) -> None:
     resources: Resources = {
         "Cluster": {
@@ -238,22 +260,26 @@ def test_what_calls_the_server_itself_works_under_policies(strict_server: Server
     assert stack.status == "CREATE_COMPLETE", stack.reasons
 
 
-def test_a_policy_that_demands_tls_sees_it(strict_server: Server) -> None:
-    s3 = user_client(strict_server, "s3", allowed="s3:*")
-    s3.create_bucket(Bucket="tls")
+def bucket_that_demands_tls(s3: Any, name: str) -> None:
+    """Make one, and use it."""
+    s3.create_bucket(Bucket=name)
     statement = {
         "Effect": "Deny",
         "Principal": "*",
         "Action": "s3:*",
-        "Resource": ["arn:aws:s3:::tls", "arn:aws:s3:::tls/*"],
+        "Resource": [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
     policy = {"Version": "2012-10-17", "Statement": [statement]}
-    s3.put_bucket_policy(Bucket="tls", Policy=json.dumps(policy))
+    s3.put_bucket_policy(Bucket=name, Policy=json.dumps(policy))
 
-    s3.put_object(Bucket="tls", Key="x", Body=b"y")
+    s3.put_object(Bucket=name, Key="x", Body=b"y")
 
-    assert s3.list_objects_v2(Bucket="tls")["KeyCount"] == 1
+    assert s3.list_objects_v2(Bucket=name)["KeyCount"] == 1
+
+
+def test_a_policy_that_demands_tls_sees_it(strict_server: Server) -> None:
+    bucket_that_demands_tls(user_client(strict_server, "s3", allowed="s3:*"), "tls")
 
 
 def test_unsigned_requests_act_in_the_rehearsals_account(server: Server) -> None:
