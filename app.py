@@ -16,10 +16,14 @@ import aws_cdk as cdk
 from patterns.validations import InvalidArgumentError
 from settings import InvalidSettingError, Settings
 from stacks.dynamodb import DynamodbStack
+from stacks.ec2 import Ec2Stack
+from stacks.ecs_ec2 import EcsEc2Stack
 from stacks.lambda_ import LambdaStack
+from stacks.load_balancers import LoadBalancersStack
 from stacks.sqs import SqsStack
 from stacks.step_functions import StepFunctionsStack
 from stacks.vpc import VpcStack
+from stacks.vpc_connectivity import VpcConnectivityStack
 
 
 def compose(app: cdk.App, settings: Settings) -> None:
@@ -29,7 +33,7 @@ def compose(app: cdk.App, settings: Settings) -> None:
     def name(blueprint: str) -> str:
         return f"{settings.prefix}-{blueprint}"
 
-    VpcStack(
+    network = VpcStack(
         app,
         "vpc",
         stack_name=name("vpc"),
@@ -37,6 +41,37 @@ def compose(app: cdk.App, settings: Settings) -> None:
         availability_zones=profile.availability_zones,
         nat=profile.nat,
         removal_policy=profile.removal_policy,
+        log_retention=profile.log_retention,
+    )
+
+    Ec2Stack(app, "ec2", stack_name=name("ec2"), vpc=network.vpc)
+
+    LoadBalancersStack(
+        app,
+        "load-balancers",
+        stack_name=name("load-balancers"),
+        vpc=network.vpc,
+        access_logs=profile.access_logs,
+        deletion_protection=profile.deletion_protection,
+        removal_policy=profile.removal_policy,
+        log_retention=profile.log_retention,
+    )
+
+    VpcConnectivityStack(
+        app,
+        "vpc-connectivity",
+        stack_name=name("vpc-connectivity"),
+        availability_zones=profile.endpoint_zones,
+        removal_policy=profile.removal_policy,
+        log_retention=profile.log_retention,
+    )
+
+    EcsEc2Stack(
+        app,
+        "ecs-ec2",
+        stack_name=name("ecs-ec2"),
+        vpc=network.vpc,
+        nat=profile.nat,
         log_retention=profile.log_retention,
     )
 

@@ -1,0 +1,3 @@
+from stacks.load_balancers.stack import LoadBalancersStack
+
+__all__ = ["LoadBalancersStack"]

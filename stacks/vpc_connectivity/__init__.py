@@ -1,0 +1,3 @@
+from stacks.vpc_connectivity.stack import VpcConnectivityStack
+
+__all__ = ["VpcConnectivityStack"]
