@@ -15,11 +15,14 @@ import aws_cdk as cdk
 
 from patterns.validations import InvalidArgumentError
 from settings import InvalidSettingError, Settings
+from stacks.beanstalk import BeanstalkStack, DeploymentPolicy
 from stacks.dynamodb import DynamodbStack
 from stacks.ec2 import Ec2Stack
 from stacks.ecs_ec2 import EcsEc2Stack
 from stacks.lambda_ import LambdaStack
 from stacks.load_balancers import LoadBalancersStack
+from stacks.rds import RdsStack
+from stacks.s3 import S3Stack
 from stacks.sqs import SqsStack
 from stacks.step_functions import StepFunctionsStack
 from stacks.vpc import VpcStack
@@ -72,6 +75,38 @@ def compose(app: cdk.App, settings: Settings) -> None:
         stack_name=name("ecs-ec2"),
         vpc=network.vpc,
         nat=profile.nat,
+        log_retention=profile.log_retention,
+    )
+
+    BeanstalkStack(
+        app,
+        "beanstalk",
+        stack_name=name("beanstalk"),
+        vpc=network.vpc,
+        nat=profile.nat,
+        deployment_policy=DeploymentPolicy.IMMUTABLE,
+        load_balanced=profile.load_balanced,
+    )
+
+    S3Stack(
+        app,
+        "s3",
+        stack_name=name("s3"),
+        removal_policy=profile.removal_policy,
+        access_logs=profile.access_logs,
+    )
+
+    RdsStack(
+        app,
+        "rds",
+        stack_name=name("rds"),
+        vpc=network.vpc,
+        multi_az=profile.multi_az,
+        read_replica=profile.read_replica,
+        endpoint_zones=profile.endpoint_zones,
+        recovery=profile.recovery,
+        removal_policy=profile.removal_policy,
+        deletion_protection=profile.deletion_protection,
         log_retention=profile.log_retention,
     )
 

@@ -1,0 +1,3 @@
+from stacks.s3.stack import S3Stack
+
+__all__ = ["S3Stack"]

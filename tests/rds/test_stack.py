@@ -1,0 +1,246 @@
+"""What must stay true of the rds blueprint; the snapshot shows whatever else changed."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_logs as logs
+from cryptography import x509
+from syrupy.assertion import SnapshotAssertion
+
+from patterns.validations import InvalidArgumentError
+from stacks.rds import Engine, RdsStack
+from tests.assembly import CONTEXT, ROOT, Assembly, StackTemplate, add_packs
+
+AUTHORITIES = ROOT / "stacks" / "rds" / "handlers" / "orders" / "rds-ca-rsa2048-g1.pem"
+
+Choose = Callable[..., Assembly]
+
+
+def test_snapshot(assembly: Assembly, snapshot: SnapshotAssertion) -> None:
+    assert assembly.stacks["rds"].body == snapshot
+
+
+@pytest.fixture
+def rds(sandbox: Assembly) -> StackTemplate:
+    return sandbox.stacks["rds"]
+
+
+@pytest.fixture
+def choose(tmp_path: Path) -> Choose:
+    """Synthesize the stack with a network of its own and other arguments than the profiles'."""
+
+    def synthesize(**arguments: Any) -> Assembly:
+        context = {**CONTEXT, "@aws-cdk/core:failSynthOnValidationErrors": False}
+        app = cdk.App(analytics_reporting=False, context=context, outdir=str(tmp_path))
+        network = cdk.Stack(app, "network")
+        defaults = {
+            "multi_az": False,
+            "read_replica": False,
+            "endpoint_zones": 1,
+            "recovery": None,
+            "removal_policy": cdk.RemovalPolicy.DESTROY,
+            "deletion_protection": False,
+            "log_retention": logs.RetentionDays.ONE_WEEK,
+        }
+        vpc = ec2.Vpc(
+            network,
+            "Vpc",
+            restrict_default_security_group=False,
+            subnet_configuration=[
+                ec2.SubnetConfiguration(
+                    name="Isolated", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED
+                )
+            ],
+        )
+        RdsStack(app, "rds", vpc=vpc, **(defaults | arguments))
+        add_packs(app)
+        app.synth()
+        return Assembly(tmp_path)
+
+    return synthesize
+
+
+def retained(stack: StackTemplate, path: str) -> bool:
+    resource = stack.body["Resources"][stack.logical_id(path)]
+    return {resource["DeletionPolicy"], resource["UpdateReplacePolicy"]} == {"Retain"}
+
+
+@pytest.mark.concept("rds.managed")
+def test_rds_keeps_backups_and_installs_minor_versions(assembly: Assembly) -> None:
+    database = assembly.stacks["rds"]["Database"]
+
+    assert database["BackupRetentionPeriod"] > 0
+    assert database["AutoMinorVersionUpgrade"] is True
+
+
+@pytest.mark.concept("rds.managed")
+def test_nobody_types_the_password_and_the_secret_gets_to_know_the_host(
+    rds: StackTemplate,
+) -> None:
+    assert rds["Credentials/Attachment"] == {
+        "SecretId": rds.ref("Credentials"),
+        "TargetId": rds.ref("Database"),
+        "TargetType": "AWS::RDS::DBInstance",
+    }
+    assert rds["Credentials"]["GenerateSecretString"]["GenerateStringKey"] == "password"
+    assert rds["Credentials"]["GenerateSecretString"]["PasswordLength"] == 30
+    for property_, key in {"MasterUsername": "username", "MasterUserPassword": "password"}.items():
+        before, secret, after = rds["Database"][property_]["Fn::Join"][1]
+        assert secret == rds.ref("Credentials")
+        assert before + after == f"{{{{resolve:secretsmanager::SecretString:{key}::}}}}"
+
+
+@pytest.mark.concept("rds.managed")
+def test_the_function_may_read_the_one_secret_and_waits_until_it_is_complete(
+    rds: StackTemplate,
+) -> None:
+    attachment = rds.ref("Credentials/Attachment")
+
+    assert rds["Orders"]["Environment"]["Variables"] == {"SECRET_ARN": attachment}
+    assert rds.allowed("OrdersRole", attachment) == {"secretsmanager:GetSecretValue"}
+    [statement] = [
+        each for each in rds.statements("OrdersRole") if "secretsmanager" in str(each["Action"])
+    ]
+    assert statement["Resource"] == attachment
+
+
+def test_the_function_reaches_secrets_manager_without_a_way_to_the_internet(
+    rds: StackTemplate, production: Assembly
+) -> None:
+    endpoint = rds["SecretsManager"]
+
+    assert endpoint["ServiceName"]["Fn::Join"][1][-1] == ".secretsmanager"
+    assert (endpoint["VpcEndpointType"], endpoint["PrivateDnsEnabled"]) == ("Interface", True)
+    [subnet] = endpoint["SubnetIds"]
+    assert subnet in rds["Orders"]["VpcConfig"]["SubnetIds"]
+    assert len(production.stacks["rds"]["SecretsManager"]["SubnetIds"]) == 2
+
+
+def test_the_database_lets_in_the_function_and_goes_nowhere(rds: StackTemplate) -> None:
+    group = rds.att("DatabaseGroup", "GroupId")
+    assert rds["Database"]["VPCSecurityGroups"] == [group]
+    assert rds["Database"]["PubliclyAccessible"] is False
+    assert "SecurityGroupIngress" not in rds["DatabaseGroup"]
+    [ingress] = rds.of_type("AWS::EC2::SecurityGroupIngress").values()
+    assert ingress["GroupId"] == group
+    assert ingress["SourceSecurityGroupId"] == rds.att("OrdersGroup", "GroupId")
+    assert ingress["FromPort"] == ingress["ToPort"] == rds.att("Database", "Endpoint.Port")
+    assert [rule["CidrIp"] for rule in rds["DatabaseGroup"]["SecurityGroupEgress"]] == [
+        "255.255.255.255/32"
+    ]
+
+
+def test_connections_need_tls_and_storage_is_encrypted(rds: StackTemplate) -> None:
+    assert rds["Database/ParameterGroup"]["Parameters"] == {"rds.force_ssl": "1"}
+    assert rds["Database"]["DBParameterGroupName"] == rds.ref("Database/ParameterGroup")
+    assert rds["Database"]["StorageEncrypted"] is True
+
+
+def test_the_function_trusts_the_authority_that_signs_the_certificate(rds: StackTemplate) -> None:
+    assert rds["Database"]["CACertificateIdentifier"] == AUTHORITIES.stem
+
+    certificates = x509.load_pem_x509_certificates(AUTHORITIES.read_bytes())
+    names = [
+        str(each.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value)
+        for each in certificates
+    ]
+    assert "Amazon RDS us-east-1 Root CA RSA2048 G1" in names
+    assert {" ".join(name.split()[3:]) for name in names} == {"Root CA RSA2048 G1"}
+    for certificate in certificates:
+        certificate.verify_directly_issued_by(certificate)
+
+
+@pytest.mark.concept("rds.engines")
+@pytest.mark.parametrize(
+    ("engine", "family", "parameters"),
+    [
+        (Engine.POSTGRES, "postgres18", {"rds.force_ssl": "1"}),
+        (Engine.MARIADB, "mariadb11.8", {"require_secure_transport": "1"}),
+    ],
+)
+def test_the_engine_is_an_argument_and_brings_its_own_way_to_demand_tls(
+    choose: Choose, engine: Engine, family: str, parameters: dict[str, str]
+) -> None:
+    assembly = choose(engine=engine)
+    stack = assembly.stacks["rds"]
+
+    assert stack["Database"]["Engine"] == engine
+    group = stack["Database/ParameterGroup"]
+    assert (group["Family"], group["Parameters"]) == (family, parameters)
+    assert not [
+        (found["ruleName"], construct["constructPath"])
+        for plugin in assembly.validation
+        for found in plugin["violations"]
+        for construct in found["violatingConstructs"]
+        if construct["constructPath"].startswith("rds/")
+    ]
+
+
+@pytest.mark.concept("rds.engines")
+def test_the_function_is_there_for_the_engine_that_it_speaks_to(
+    choose: Choose, rds: StackTemplate
+) -> None:
+    assert "AWS::Lambda::Function" in rds.types()
+    stack = choose(engine=Engine.MARIADB).stacks["rds"]
+    assert not {"AWS::Lambda::Function", "AWS::EC2::VPCEndpoint"} & stack.types()
+
+
+@pytest.mark.concept("rds.storage-autoscaling")
+def test_storage_may_grow_to_five_times_what_is_allocated(rds: StackTemplate) -> None:
+    database = rds["Database"]
+
+    assert (int(database["AllocatedStorage"]), database["MaxAllocatedStorage"]) == (20, 100)
+    assert database["StorageType"] == "gp3"
+
+
+@pytest.mark.concept("rds.read-replica")
+def test_in_production_a_replica_copies_the_database_and_the_function_knows_it(
+    production: Assembly, rds: StackTemplate
+) -> None:
+    stack = production.stacks["rds"]
+    replica = stack["Replica"]
+
+    *_, source = replica["SourceDBInstanceIdentifier"]["Fn::Join"][1]
+    assert source == stack.ref("Database")
+    # CloudFormation refuses what the primary decides.
+    assert "StorageEncrypted" not in replica
+    for property_ in ("VPCSecurityGroups", "DBSubnetGroupName", "PubliclyAccessible"):
+        assert replica[property_] == stack["Database"][property_]
+    variables = stack["Orders"]["Environment"]["Variables"]
+    assert variables["REPLICA_HOST"] == stack.att("Replica", "Endpoint.Address")
+    assert variables["REPLICA_PORT"] == stack.att("Replica", "Endpoint.Port")
+    assert len(rds.of_type("AWS::RDS::DBInstance")) == 1
+
+
+@pytest.mark.concept("rds.multi-az")
+def test_production_has_a_standby_and_sandbox_does_not_pay_for_one(
+    production: Assembly, rds: StackTemplate
+) -> None:
+    assert production.stacks["rds"]["Database"]["MultiAZ"] is True
+    assert rds["Database"]["MultiAZ"] is False
+
+
+def test_production_keeps_what_sandbox_leaves_no_trace_of(
+    production: Assembly, rds: StackTemplate
+) -> None:
+    stack = production.stacks["rds"]
+
+    for path in ("Database", "Credentials", "Replica", "Subnets"):
+        assert retained(stack, path)
+    for path in ("Database", "Credentials", "Subnets"):
+        assert not retained(rds, path)
+    assert rds["Database"]["DeleteAutomatedBackups"] is True
+    assert stack["Database"]["DeleteAutomatedBackups"] is False
+    assert rds["Database"]["DeletionProtection"] is False
+    assert stack["Database"]["DeletionProtection"] is True
+    assert stack["Replica"]["DeletionProtection"] is True
+
+
+@pytest.mark.parametrize("hours", [12, 36 * 24])
+def test_a_recovery_that_rds_does_not_offer_is_refused(choose: Choose, hours: int) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"1 to 35 days .* given a recovery of"):
+        choose(recovery=cdk.Duration.hours(hours))
