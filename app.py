@@ -12,16 +12,22 @@ os.environ.setdefault("JSII_NODE", str(Path(node.ROOT_DIR) / "bin" / "node"))
 sys.path.append(str(Path(__file__).parent / "constructs"))
 
 import aws_cdk as cdk
+from aws_cdk import aws_eks_v2 as eks
 
 from patterns.validations import InvalidArgumentError
 from settings import InvalidSettingError, Settings
 from stacks.beanstalk import BeanstalkStack, DeploymentPolicy
 from stacks.dynamodb import DynamodbStack
 from stacks.ec2 import Ec2Stack
+from stacks.ec2_storage import Ec2StorageStack
 from stacks.ecs_ec2 import EcsEc2Stack
+from stacks.ecs_fargate import EcsFargateStack
+from stacks.eks import EksStack
+from stacks.elasticache import ElasticacheStack
 from stacks.lambda_ import LambdaStack
 from stacks.load_balancers import LoadBalancersStack
 from stacks.rds import RdsStack
+from stacks.route53 import Route53Stack
 from stacks.s3 import S3Stack
 from stacks.sqs import SqsStack
 from stacks.step_functions import StepFunctionsStack
@@ -49,7 +55,16 @@ def compose(app: cdk.App, settings: Settings) -> None:
 
     Ec2Stack(app, "ec2", stack_name=name("ec2"), vpc=network.vpc)
 
-    LoadBalancersStack(
+    storage = Ec2StorageStack(
+        app,
+        "ec2-storage",
+        stack_name=name("ec2-storage"),
+        vpc=network.vpc,
+        removal_policy=profile.removal_policy,
+        backups=profile.recovery is not None,
+    )
+
+    balancers = LoadBalancersStack(
         app,
         "load-balancers",
         stack_name=name("load-balancers"),
@@ -69,12 +84,35 @@ def compose(app: cdk.App, settings: Settings) -> None:
         log_retention=profile.log_retention,
     )
 
+    Route53Stack(
+        app,
+        "route53",
+        stack_name=name("route53"),
+        vpc=network.vpc,
+        load_balancer=balancers.application_load_balancer,
+        removal_policy=profile.removal_policy,
+        log_retention=profile.log_retention,
+    )
+
     EcsEc2Stack(
         app,
         "ecs-ec2",
         stack_name=name("ecs-ec2"),
         vpc=network.vpc,
         nat=profile.nat,
+        log_retention=profile.log_retention,
+    )
+
+    EcsFargateStack(
+        app,
+        "ecs-fargate",
+        stack_name=name("ecs-fargate"),
+        vpc=network.vpc,
+        nat=profile.nat,
+        listener=balancers.listener,
+        file_system=storage.file_system,
+        tasks=2 if profile.multi_az else 1,
+        spot=profile.spot,
         log_retention=profile.log_retention,
     )
 
@@ -110,6 +148,17 @@ def compose(app: cdk.App, settings: Settings) -> None:
         log_retention=profile.log_retention,
     )
 
+    EksStack(
+        app,
+        "eks",
+        stack_name=name("eks"),
+        vpc=network.vpc,
+        nat=profile.nat,
+        version=eks.KubernetesVersion.V1_36,
+        deletion_protection=profile.deletion_protection,
+        log_retention=profile.log_retention,
+    )
+
     SqsStack(
         app,
         "sqs",
@@ -118,13 +167,24 @@ def compose(app: cdk.App, settings: Settings) -> None:
         log_retention=profile.log_retention,
     )
 
-    DynamodbStack(
+    tables = DynamodbStack(
         app,
         "dynamodb",
         stack_name=name("dynamodb"),
         removal_policy=profile.removal_policy,
         deletion_protection=profile.deletion_protection,
         recovery=profile.recovery,
+        log_retention=profile.log_retention,
+    )
+
+    ElasticacheStack(
+        app,
+        "elasticache",
+        stack_name=name("elasticache"),
+        vpc=network.vpc,
+        table=tables.users,
+        time_to_live=cdk.Duration.minutes(1),
+        multi_az=profile.multi_az,
         log_retention=profile.log_retention,
     )
 

@@ -28,6 +28,16 @@ LISTINGS = {
         "describe_auto_scaling_groups",
         "AutoScalingGroups[].AutoScalingGroupName",
     ),
+    "AWS::AutoScaling::ScalingPolicy": Listing(
+        "autoscaling",
+        "describe_policies",
+        "ScalingPolicies[].PolicyARN",
+    ),
+    "AWS::AutoScaling::ScheduledAction": Listing(
+        "autoscaling",
+        "describe_scheduled_actions",
+        "ScheduledUpdateGroupActions[].ScheduledActionARN",
+    ),
     "AWS::CloudFront::CachePolicy": Listing(
         "cloudfront",
         "list_cache_policies",
@@ -188,6 +198,14 @@ LISTINGS = {
     "AWS::Lambda::Function": Listing("lambda", "list_functions", "Functions[].FunctionName"),
     "AWS::Lambda::LayerVersion": Listing("lambda", "list_layers", "Layers[].LayerName"),
     "AWS::Logs::LogGroup": Listing("logs", "describe_log_groups", "logGroups[].logGroupName"),
+    "AWS::RDS::DBCluster": Listing(
+        "rds", "describe_db_clusters", "DBClusters[].DBClusterIdentifier"
+    ),
+    "AWS::RDS::DBClusterParameterGroup": Listing(
+        "rds",
+        "describe_db_cluster_parameter_groups",
+        "DBClusterParameterGroups[].DBClusterParameterGroupName",
+    ),
     "AWS::RDS::DBInstance": Listing(
         "rds", "describe_db_instances", "DBInstances[].DBInstanceIdentifier"
     ),

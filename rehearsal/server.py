@@ -139,10 +139,12 @@ async def _serve(port: int, state: Path) -> None:
     from hypercorn.config import Config
 
     from rehearsal.extension import catalogue, ministack
+    from rehearsal.extension.clusters import with_clusters
     from rehearsal.extension.control import controlled
     from rehearsal.extension.databases import with_databases
     from rehearsal.extension.patience import patient
     from rehearsal.extension.supplements import supplementing
+    from rehearsal.extension.viewer_signatures import checking_signatures
 
     try:
         ministack.accept_machine_time(clock)
@@ -151,6 +153,8 @@ async def _serve(port: int, state: Path) -> None:
     except ministack.MiniStackChangedError as error:
         sys.exit(str(error))
     app = with_databases(supplementing(patient(ministack.application())), state)
+    app = with_clusters(app, state)
+    app = checking_signatures(app)
     app = _as_https_for_policies(app)
     config = Config()
     config.bind = [f"127.0.0.1:{port}"]

@@ -53,6 +53,8 @@ class Profile:
             first.
         read_replica: Whether a database has a copy for reads, which bills like the first.
         spot: Whether containers run on spare capacity, which AWS takes back at two minutes' notice.
+        min_capacity: Aurora capacity units that an instance keeps awake, which bill by the hour; 0
+            lets it pause.
         load_balanced: Whether a web application has a load balancer and a second instance, both of
             which bill by the hour.
         fleet: How many servers there are behind a load balancer, each of which bills by the hour.
@@ -72,6 +74,7 @@ class Profile:
     recovery: cdk.Duration | None
     multi_az: bool
     read_replica: bool
+    min_capacity: float
     spot: bool
     load_balanced: bool
     fleet: Fleet
@@ -91,6 +94,7 @@ SANDBOX = Profile(
     recovery=None,
     multi_az=False,
     read_replica=False,
+    min_capacity=0,
     spot=True,
     load_balanced=False,
     fleet=Fleet(minimum=0, desired=1, maximum=2, friday_minimum=1),
@@ -109,6 +113,7 @@ PRODUCTION = Profile(
     recovery=cdk.Duration.days(35),
     multi_az=True,
     read_replica=True,
+    min_capacity=0.5,
     spot=False,
     load_balanced=True,
     fleet=Fleet(minimum=2, desired=2, maximum=12, friday_minimum=10),

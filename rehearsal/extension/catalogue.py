@@ -3,9 +3,11 @@
 from typing import Literal
 
 from rehearsal.extension import (
+    auto_scaling,
     block_devices,
     cloudfront,
     cloudwatch,
+    clusters,
     databases,
     default_groups,
     dns,
@@ -45,10 +47,12 @@ EMULATED: dict[str, ResourceType] = {
     **iam.EMULATED,
     **cloudwatch.EMULATED,
     **cloudfront.EMULATED,
+    **clusters.EMULATED,
     **databases.EMULATED,
 }
 
 COMPLETIONS: dict[str, Completion] = {
+    **auto_scaling.COMPLETIONS,
     **default_groups.COMPLETIONS,
     **elasticache.COMPLETIONS,
     **network_acls.COMPLETIONS,

@@ -89,9 +89,7 @@ EMULATED: dict[str, ResourceType] = {
 def install() -> None:
     """Have records keep the place that geoproximity routing measures from."""
     ministack.keep_of_records(
-        given=lambda properties: {
-            name: properties[name] for name in (_LOCATION,) if name in properties
-        },
+        given=lambda given: {_LOCATION: given[_LOCATION]} if _LOCATION in given else {},
         parse=_parse,
         write=_write,
     )

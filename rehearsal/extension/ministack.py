@@ -9,6 +9,7 @@ import importlib.metadata
 from collections.abc import Callable, Container, Mapping, MutableMapping
 from datetime import UTC, datetime
 from http import HTTPStatus
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal, NamedTuple, Protocol
 from xml.etree.ElementTree import Element
@@ -29,6 +30,8 @@ class PrivateName(NamedTuple):
 
 _CLOUDFORMATION = "ministack.services.cloudformation"
 
+# EC2 has a table of the same name.
+_DATABASES = PrivateName("ministack.services.rds", "_instances", "servers for the Data API")
 PRIVATE_NAMES = (
     PrivateName("ministack.app", "app", "the server itself"),
     PrivateName("ministack.app", "AUTH", "enforcing policies"),
@@ -66,6 +69,7 @@ PRIVATE_NAMES = (
     PrivateName(
         "ministack.services.lambda_svc", "_build_function_url_event", "cookies of function URLs"
     ),
+    _DATABASES,
     PrivateName("ministack.services.ssm", "_PUBLIC_AMI_PARAMETERS", "public parameters of images"),
     PrivateName("ministack.services.stepfunctions", "threading", "timeouts and a moved clock"),
 )
@@ -356,3 +360,16 @@ def keep_of_records(
     }
     route53._parse_record_set = lambda element: {**of_request(element), **parse(element)}
     route53._build_record_set_el = build_all
+
+
+def connect_data_api(instance_arn: str, socket_directory: Path) -> None:
+    """Have the Data API speak to a PostgreSQL server when it is asked for an instance's cluster.
+
+    It speaks only to what it takes for a container, by the address that has inside.
+    """
+    _, _, _, region, account, _, name = instance_arn.split(":")
+    _value(_DATABASES).get_scoped(account, region, name).update(
+        _docker_container_id=str(socket_directory),
+        _internal_address=str(socket_directory),
+        _internal_port=5432,
+    )

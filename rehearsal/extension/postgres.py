@@ -43,7 +43,9 @@ _MASTER = r"""
 \getenv password MASTER_PASSWORD
 \getenv database MASTER_DATABASE
 CREATE ROLE rds_superuser;
+CREATE ROLE rds_iam;
 GRANT pg_monitor, pg_signal_backend TO rds_superuser;
+GRANT rds_iam TO rds_superuser WITH ADMIN OPTION;
 CREATE ROLE :"master" LOGIN CREATEDB CREATEROLE PASSWORD :'password' IN ROLE rds_superuser;
 CREATE DATABASE :"database" OWNER :"master";
 """

@@ -12,7 +12,8 @@ from aws_cdk import aws_rds as rds
 from constructs import Construct
 
 from patterns.lambda_ import PackagesLayer, PythonFunction
-from patterns.validations import InvalidArgumentError, acknowledge
+from patterns.rds import backup_retention
+from patterns.validations import acknowledge
 from stacks.rds.engine import Engine
 
 HERE = Path(__file__).parent
@@ -20,7 +21,6 @@ INSTANCE_TYPE = ec2.InstanceType("t4g.micro")
 ISOLATED = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
 # Signs the database's certificate; handlers/orders has the same one of every region.
 AUTHORITY = rds.CaCertificate.RDS_CA_RSA2048_G1
-LONGEST_RECOVERY_DAYS = 35
 
 
 class RdsStack(cdk.Stack):
@@ -70,13 +70,6 @@ class RdsStack(cdk.Stack):
     ) -> None:
         super().__init__(scope, construct_id, **kwargs)
 
-        backup_retention = recovery or cdk.Duration.days(1)
-        if not 1 <= backup_retention.to_days(integral=False) <= LONGEST_RECOVERY_DAYS:
-            raise InvalidArgumentError(
-                f"RDS keeps backups for 1 to {LONGEST_RECOVERY_DAYS} days and the rds blueprint "
-                f"was given a recovery of {backup_retention.to_human_string()}; give a length "
-                "between them"
-            )
         subnets = rds.SubnetGroup(
             self,
             "Subnets",
@@ -121,7 +114,7 @@ class RdsStack(cdk.Stack):
             # It grows when less than a tenth is free, and never shrinks again.
             max_allocated_storage=100,
             multi_az=multi_az,
-            backup_retention=backup_retention,
+            backup_retention=backup_retention(recovery),
             delete_automated_backups=removal_policy is cdk.RemovalPolicy.DESTROY,
             auto_minor_version_upgrade=True,
             engine_lifecycle_support=engine.after_standard_support,

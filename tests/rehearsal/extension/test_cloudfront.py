@@ -97,7 +97,7 @@ def function_url(auth_type: str) -> Resources:
     }
 
 
-def distribution(**access: Any) -> Resources:
+def distribution(*, trusted: tuple[str, ...] = (), **access: Any) -> Resources:
     """A distribution before a function URL that wants signatures."""
     host = {"Fn::Select": [2, {"Fn::Split": ["/", {"Fn::GetAtt": ["Url", "FunctionUrl"]}]}]}
     origin = {
@@ -110,6 +110,7 @@ def distribution(**access: Any) -> Resources:
         "TargetOriginId": "function",
         "ViewerProtocolPolicy": "allow-all",
         "CachePolicyId": CACHING_DISABLED,
+        "TrustedKeyGroups": [{"Ref": name} for name in trusted],
     }
     return {
         **function_url("AWS_IAM"),
@@ -156,6 +157,19 @@ def test_a_function_url_that_wants_signatures_answers_a_distribution_with_access
 
     status, _ = ask(server, stack.outputs["Domain"])
     assert status == expected
+
+
+def test_a_distribution_delivers_private_content_to_nobody_who_has_not_signed(
+    deploy: Deploy, server: Server
+) -> None:
+    resources = {
+        **keys("First"),
+        **distribution(trusted=("Group",), OriginAccessControlId={"Ref": "Access"}),
+    }
+    stack = deploy(resources, Domain={"Fn::GetAtt": ["Site", "DomainName"]})
+
+    status, body = ask(server, stack.outputs["Domain"])
+    assert (status, "MissingKey" in body) == (403, True)
 
 
 def test_a_function_is_told_the_cookies_that_came_to_its_url(

@@ -1,0 +1,3 @@
+from stacks.ecs_fargate.stack import EcsFargateStack
+
+__all__ = ["EcsFargateStack"]

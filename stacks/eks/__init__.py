@@ -1,0 +1,3 @@
+from stacks.eks.stack import EksStack
+
+__all__ = ["EksStack"]

@@ -1,0 +1,3 @@
+from stacks.elasticache.stack import ElasticacheStack
+
+__all__ = ["ElasticacheStack"]
