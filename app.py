@@ -16,6 +16,8 @@ from aws_cdk import aws_eks_v2 as eks
 
 from patterns.validations import InvalidArgumentError
 from settings import InvalidSettingError, Settings
+from stacks.aurora import AuroraStack
+from stacks.auto_scaling import AutoScalingStack
 from stacks.beanstalk import BeanstalkStack, DeploymentPolicy
 from stacks.dynamodb import DynamodbStack
 from stacks.ec2 import Ec2Stack
@@ -73,6 +75,16 @@ def compose(app: cdk.App, settings: Settings) -> None:
         deletion_protection=profile.deletion_protection,
         removal_policy=profile.removal_policy,
         log_retention=profile.log_retention,
+    )
+
+    AutoScalingStack(
+        app,
+        "auto-scaling",
+        stack_name=name("auto-scaling"),
+        vpc=network.vpc,
+        nat=profile.nat,
+        load_balancer=balancers.application_load_balancer,
+        fleet=profile.fleet,
     )
 
     VpcConnectivityStack(
@@ -142,6 +154,18 @@ def compose(app: cdk.App, settings: Settings) -> None:
         multi_az=profile.multi_az,
         read_replica=profile.read_replica,
         endpoint_zones=profile.endpoint_zones,
+        recovery=profile.recovery,
+        removal_policy=profile.removal_policy,
+        deletion_protection=profile.deletion_protection,
+        log_retention=profile.log_retention,
+    )
+
+    AuroraStack(
+        app,
+        "aurora",
+        stack_name=name("aurora"),
+        vpc=network.vpc,
+        min_capacity=profile.min_capacity,
         recovery=profile.recovery,
         removal_policy=profile.removal_policy,
         deletion_protection=profile.deletion_protection,

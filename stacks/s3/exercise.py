@@ -9,9 +9,15 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
-from rehearsal.fixtures import Client, Eventually, Fetch, Wait
+from rehearsal.fixtures import Client, Eventually, Fetch, Target, Wait
 
-pytestmark = pytest.mark.usefixtures("policies_enforced")
+# S3 takes minutes to replicate: most objects within 15.
+COPIED_WITHIN_S = {"aws": 1800, "rehearsal": 10}
+
+pytestmark = [
+    pytest.mark.usefixtures("policies_enforced"),
+    pytest.mark.timeout(3 * COPIED_WITHIN_S["aws"]),
+]
 
 # Of the Common Crawl Foundation, so nobody else's: https://registry.opendata.aws/commoncrawl/
 SOMEBODY_ELSES_BUCKET = "commoncrawl"
@@ -108,14 +114,24 @@ def inbox(client: Client, outputs: Outputs) -> Bucket:
 
 
 @pytest.fixture
+def copied_within(target: Target) -> float:
+    """How long it may take until a film is copied, in seconds."""
+    return COPIED_WITHIN_S[target]
+
+
+@pytest.fixture
 def film(
-    media: Bucket, copies: Bucket, replica: Bucket | None, eventually: Eventually
+    media: Bucket,
+    copies: Bucket,
+    replica: Bucket | None,
+    eventually: Eventually,
+    copied_within: float,
 ) -> Iterator[str]:
     """The key of a film that no other run has used."""
     key = f"films/{uuid4().hex}"
     yield key
     # What is copied after its copies were erased would stay.
-    eventually(lambda: not media.is_copying(key), within=900)
+    eventually(lambda: not media.is_copying(key), within=copied_within)
     for bucket in (media, copies, *([replica] if replica else [])):
         bucket.erase(key)
 
@@ -299,25 +315,32 @@ def test_what_was_overwritten_and_deleted_is_still_there(media: Bucket, draft: s
 
 @pytest.mark.concept("s3.replication-same-region")
 def test_films_are_copied_and_drafts_are_not(
-    media: Bucket, copies: Bucket, film: str, draft: str, eventually: Eventually
+    media: Bucket,
+    copies: Bucket,
+    film: str,
+    draft: str,
+    eventually: Eventually,
+    copied_within: float,
 ) -> None:
     media.put(draft, "a draft")
     media.put(film, "a film")
 
-    copy = eventually(lambda: copies.head(film), within=900)
+    copy = eventually(lambda: copies.head(film), within=copied_within)
     assert copy["ReplicationStatus"] == "REPLICA"
     assert copies.get(film) == "a film"
-    eventually(lambda: (media.head(film) or {})["ReplicationStatus"] == "COMPLETED", within=900)
+    eventually(
+        lambda: (media.head(film) or {})["ReplicationStatus"] == "COMPLETED", within=copied_within
+    )
     assert "ReplicationStatus" not in (media.head(draft) or {})
     assert not copies.head(draft)
 
 
 @pytest.mark.concept("s3.replication-same-region")
 def test_a_film_that_is_deleted_stays_among_the_copies(
-    media: Bucket, copies: Bucket, film: str, eventually: Eventually
+    media: Bucket, copies: Bucket, film: str, eventually: Eventually, copied_within: float
 ) -> None:
     media.put(film, "a film")
-    eventually(lambda: copies.head(film), within=900)
+    eventually(lambda: copies.head(film), within=copied_within)
 
     media.delete(film)
 
@@ -328,13 +351,17 @@ def test_a_film_that_is_deleted_stays_among_the_copies(
 @pytest.mark.aws_only
 @pytest.mark.concept("s3.replication-cross-region")
 def test_films_are_copied_to_the_other_region(
-    media: Bucket, replica: Bucket | None, film: str, eventually: Eventually
+    media: Bucket,
+    replica: Bucket | None,
+    film: str,
+    eventually: Eventually,
+    copied_within: float,
 ) -> None:
     if not replica:
         pytest.skip("deployed without another region; README.md says how to give it one")
     media.put(film, "a film")
 
-    eventually(lambda: replica.head(film), within=900)
+    eventually(lambda: replica.head(film), within=copied_within)
     assert replica.get(film) == "a film"
 
 

@@ -36,6 +36,7 @@ OPEN_TO_EVERYBODY = {
     "lambda/Live/invoke-function": "The second permission of the same URL; it is bound to URLs.",
 }
 OPEN_INGRESS: dict[str, str] = {
+    "auto-scaling/Door": "The listener for everybody is its entrance.",
     "beanstalk/Instances": "A single instance serves a web application to everybody itself.",
     "beanstalk/LoadBalancers": "They serve a web application to everybody.",
     "ec2/Web": "A web page for everybody, on port 80, is what it shows.",

@@ -1,0 +1,3 @@
+from stacks.aurora.stack import AuroraStack
+
+__all__ = ["AuroraStack"]

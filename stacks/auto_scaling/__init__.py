@@ -1,0 +1,3 @@
+from stacks.auto_scaling.stack import AutoScalingStack
+
+__all__ = ["AutoScalingStack"]
