@@ -19,6 +19,7 @@ from settings import InvalidSettingError, Settings
 from stacks.aurora import AuroraStack
 from stacks.auto_scaling import AutoScalingStack
 from stacks.beanstalk import BeanstalkStack, DeploymentPolicy
+from stacks.cloudfront import CloudfrontStack
 from stacks.dynamodb import DynamodbStack
 from stacks.ec2 import Ec2Stack
 from stacks.ec2_storage import Ec2StorageStack
@@ -180,6 +181,15 @@ def compose(app: cdk.App, settings: Settings) -> None:
         nat=profile.nat,
         version=eks.KubernetesVersion.V1_36,
         deletion_protection=profile.deletion_protection,
+        log_retention=profile.log_retention,
+    )
+
+    CloudfrontStack(
+        app,
+        "cloudfront",
+        stack_name=name("cloudfront"),
+        removal_policy=profile.removal_policy,
+        access_logs=profile.access_logs,
         log_retention=profile.log_retention,
     )
 

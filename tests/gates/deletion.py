@@ -39,6 +39,7 @@ REMAINS = {
 # By path: whoever puts objects into these buckets deletes them again, so that no function of the
 # CDK's own, with a log group of nobody's, has to empty them.
 KEPT_EMPTY = {
+    "cloudfront/Site": "The exercise deletes the pages it publishes.",
     "lambda/Documents": "The exercise deletes the document it uploads.",
     "s3/Copies": "The exercise erases the copies of its films, once S3 has made them.",
     "s3/Inbox": "The exercise erases its letters.",

@@ -1,0 +1,3 @@
+from stacks.cloudfront.stack import CloudfrontStack
+
+__all__ = ["CloudfrontStack"]
