@@ -153,10 +153,10 @@ def test_sigterm_ends_it_at_once_and_takes_a_running_function_along(own_server: 
     assert gone(own_server.process.pid)
 
 
-def test_it_listens_on_the_loopback_and_on_its_port_only(server: Server) -> None:
+def test_it_listens_on_the_loopback_and_on_its_port_only(own_server: Server) -> None:
     inodes = {
         str(link.readlink())
-        for link in Path(f"/proc/{server.process.pid}/fd").iterdir()
+        for link in Path(f"/proc/{own_server.process.pid}/fd").iterdir()
         if link.is_symlink() and link.exists()
     }
     listening = set()
@@ -166,7 +166,7 @@ def test_it_listens_on_the_loopback_and_on_its_port_only(server: Server) -> None
             if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes:
                 listening.add(fields[1])
 
-    assert listening == {f"0100007F:{server.port:04X}"}
+    assert listening == {f"0100007F:{own_server.port:04X}"}
 
 
 def test_a_port_that_is_taken_is_named_in_one_line(tmp_path: Path) -> None:
