@@ -61,8 +61,9 @@ class Toolkit:
         )
 
     def destroy(self, stacks: Iterable[str]) -> Child:
-        """Destroy stacks, and first those that depend on them."""
-        return self._start("destroy", *stacks, "--app", self.assembly, "--force")
+        """Destroy stacks: all that are deployed, or what depends on others keeps these."""
+        # Otherwise the CLI would also destroy dependent stacks that are not there, and wait for it.
+        return self._start("destroy", *stacks, "--app", self.assembly, "--force", "--exclusively")
 
     def stack_names(self) -> dict[str, str]:
         """The CloudFormation name of each stack of the assembly, by its id."""

@@ -14,6 +14,7 @@ import socket
 import sys
 import threading
 from collections.abc import Sequence
+from email.utils import formatdate
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -155,10 +156,11 @@ async def _serve(port: int, state: Path) -> None:
     app = with_databases(supplementing(patient(ministack.application())), state)
     app = with_clusters(app, state)
     app = checking_signatures(app)
-    app = _as_https_for_policies(app)
+    app = _dated_by_machine(_as_https_for_policies(app))
     config = Config()
     config.bind = [f"127.0.0.1:{port}"]
     config.keep_alive_timeout = 75
+    config.include_date_header = False
     config.loglevel = "WARNING"
     await serve(
         controlled(app, catalogue.install(), clock),  # type: ignore[arg-type]
@@ -178,6 +180,27 @@ def _as_https_for_policies(app: "Application") -> "Application":
         if scope["type"] == "http" and ministack.policies_are_enforced():
             scope = {**scope, "scheme": "https"}
         await app(scope, receive, send)
+
+    return wrapped
+
+
+def _dated_by_machine(app: "Application") -> "Application":
+    """Let no answer tell the moved clock's time.
+
+    The CDK CLI would set its own clock by it: its signatures would come from the future, and it
+    would take every error for one of its clock, and try again for half a minute.
+    """
+    from rehearsal.extension.clock import machine_time
+
+    async def wrapped(scope: "Message", receive: "Receive", send: "Send") -> None:
+        async def dated(message: "Message") -> None:
+            if message["type"] == "http.response.start":
+                date = formatdate(machine_time(), usegmt=True).encode()
+                others = [each for each in message["headers"] if each[0].lower() != b"date"]
+                message = {**message, "headers": [*others, (b"date", date)]}
+            await send(message)
+
+        await app(scope, receive, dated)
 
     return wrapped
 

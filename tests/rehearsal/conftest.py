@@ -33,6 +33,7 @@ for name, template in json.loads(pathlib.Path("templates.json").read_text()).ite
         "environment": "aws://unknown-account/unknown-region",
         "properties": {"templateFile": f"{name}.template.json", "stackName": f"tiny-{name}"},
         "displayName": name,
+        "dependencies": template.get("Metadata", {}).get("Dependencies", []),
     }
 manifest = {"version": "55.0.0", "artifacts": artifacts}
 (out / "manifest.json").write_text(json.dumps(manifest))
@@ -58,7 +59,7 @@ class Project:
         (self.directory / "tmp").mkdir()
 
     def compose(self, **templates: Template) -> "Project":
-        """Make a blueprint of each template."""
+        """Make a blueprint of each template, after the ``Dependencies`` in its metadata."""
         (self.directory / "templates.json").write_text(json.dumps(templates))
         for name in templates:
             folder = self.directory / "stacks" / name

@@ -33,12 +33,17 @@ class Cli:
     def __init__(self, cloud: Cloud, project: Project) -> None:
         self.cloud, self.project = cloud, project
 
-    def deploy(self, template: Template) -> Child:
+    def deploy(self, template: Template, **others: Template) -> Child:
         assembly = self.cloud.toolkit.assembly
         assembly.mkdir(exist_ok=True)
-        self.project.compose(orders=template)
+        self.project.compose(orders=template, **others)
         self.project.synthesize(assembly)
-        child = self.cloud.toolkit.deploy(["orders"])
+        return self._attend(self.cloud.toolkit.deploy(["orders"]))
+
+    def destroy(self) -> Child:
+        return self._attend(self.cloud.toolkit.destroy(["orders"]))
+
+    def _attend(self, child: Child) -> Child:
         self.cloud.emulator.attend(child)
         return child
 
@@ -63,6 +68,17 @@ def test_deploying_the_same_again_changes_nothing_and_a_change_updates(cli: Cli)
     assert cli.deploy(queue(50)).succeeded
     assert cli.visibility_timeout() == "50"
     assert deployed_stacks()["tiny-orders"].status == "UPDATE_COMPLETE"
+
+
+def test_a_stack_is_destroyed_without_asking_for_those_that_could_depend_on_it(cli: Cli) -> None:
+    dependent = {"Metadata": {"Dependencies": ["orders"]}, **queue(40)}
+    assert cli.deploy(queue(40), invoices=dependent).succeeded
+
+    destruction = cli.destroy()
+    assert destruction.succeeded
+    assert "orders" in destruction.output
+    assert "invoices" not in destruction.output
+    assert "tiny-orders" not in deployed_stacks()
 
 
 def test_an_update_that_fails_is_rolled_back_and_explained(cli: Cli) -> None:

@@ -6,6 +6,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
@@ -92,6 +93,15 @@ def test_dates_follow_as_well(server: Server, client: Client) -> None:
     expected = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=ahead)
     assert abs(changed - expected) < datetime.timedelta(seconds=30)
     client("ssm").delete_parameter(Name="clock")
+
+
+def test_answers_are_dated_by_the_machine_s_clock(server: Server, client: Client) -> None:
+    advance(server, 3600)
+
+    told = client("sqs").list_queues()["ResponseMetadata"]["HTTPHeaders"]["date"]
+
+    # The CDK CLI takes it for the time, and everything else for an error of its own clock.
+    assert abs(parsedate_to_datetime(told).timestamp() - time.time()) < 60
 
 
 def test_a_signed_url_expires_after_it_was_signed_not_before(
