@@ -6,6 +6,7 @@ TARGET ?= aws
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export CDK_DISABLE_CLI_TELEMETRY := true
 RUN := .venv/bin/python
+LAYERS := constructs/patterns/layers/* stacks/*/layers/*
 
 .DEFAULT_GOAL := help
 .PHONY: help setup rehearse exercise deploy destroy test check synth snapshots concepts bench index lock
@@ -15,7 +16,7 @@ help: ## list the targets
 	awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/installed ## .venv, layers and node_modules, from the locks
-.venv/installed: requirements-dev.txt package-lock.json install.py $(wildcard stacks/*/layers/*/requirements.txt)
+.venv/installed: requirements-dev.txt package-lock.json install.py $(wildcard $(LAYERS:=/requirements.txt))
 	command -v $(PYTHON) >/dev/null || { echo "make: no $(PYTHON) here; install Python 3.11 or later, or say make PYTHON=/path/to/python3" >&2; exit 1; }
 	$(PYTHON) install.py
 
@@ -58,5 +59,5 @@ bench: setup ## measure synthesis and the rehearsal
 lock: setup ## write the locks anew, with hashes
 	uv pip compile -q pyproject.toml --group dev --universal --generate-hashes -o requirements-dev.txt
 	uv pip compile -q pyproject.toml -c requirements-dev.txt --universal --generate-hashes -o requirements.txt
-	for layer in stacks/*/layers/*/requirements.in; do uv pip compile -q $$layer -c requirements-dev.txt --python-version 3.14 --generate-hashes -o $${layer%.in}.txt; done
+	for layer in $(wildcard $(LAYERS:=/requirements.in)); do uv pip compile -q $$layer -c requirements-dev.txt --python-version 3.14 --generate-hashes -o $${layer%.in}.txt; done
 	npm update --package-lock-only --ignore-scripts

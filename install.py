@@ -11,7 +11,10 @@ import sys
 ROOT = os.path.dirname(os.path.abspath(__file__))
 VENV = os.path.join(ROOT, ".venv")
 MINIMUM = (3, 11)
-LAYER_LOCK = "requirements.txt"
+LAYER_LOCKS = (
+    "constructs/patterns/layers/*/requirements.txt",
+    "stacks/*/layers/*/requirements.txt",
+)
 NEEDED_BYTES = (
     2 * 1024**3
 )  # measured: 1.1 GB of .venv, 30 MB of node_modules, pip's temporary files
@@ -41,8 +44,9 @@ def main():
     if install.returncode:
         stop("pip could not install requirements-dev.txt: " + last_line(install.stderr))
 
-    for locked in sorted(glob.glob(os.path.join(ROOT, "stacks", "*", "layers", "*", LAYER_LOCK))):
-        install_layer(pip, locked)
+    for pattern in LAYER_LOCKS:
+        for locked in sorted(glob.glob(os.path.join(ROOT, pattern))):
+            install_layer(pip, locked)
 
     say("The CDK CLI, from package-lock.json")
     environment = dict(

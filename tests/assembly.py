@@ -3,7 +3,7 @@
 import functools
 import json
 import re
-import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,6 +106,16 @@ class Assembly:
         reports: list[dict[str, Any]] = report["pluginReports"]
         return reports
 
+    def findings(self, path: str) -> list[tuple[str, str]]:
+        """(construct path, rule) of what is not acknowledged; each path begins with ``path``."""
+        return [
+            (construct["constructPath"], violation["ruleName"])
+            for plugin in self.validation
+            for violation in plugin["violations"]
+            for construct in violation["violatingConstructs"]
+            if construct["constructPath"].strip("/").startswith(path)
+        ]
+
     @functools.cached_property
     def acknowledgements(self) -> list[tuple[str, str, str]]:
         """(construct path, rule, reason) of everything acknowledged."""
@@ -121,21 +131,21 @@ class Assembly:
 
 @functools.cache
 def synthesize(profile: str) -> Assembly:
-    """The whole app under cdk.json's context, once per profile and process.
+    """The whole app under cdk.json's context, once per profile and process."""
+    return alone(compose, Settings.from_context({**CONTEXT, "profile": profile}))
 
-    Findings do not raise here, as they do for users: the compliance gate reads them.
+
+def alone(build: Callable[..., object], *args: Any, **kwargs: Any) -> Assembly:
+    """What ``build``, a function or a stack's class, puts into an app with cdk.json's context.
+
+    Findings do not raise here, as they do for users: tests read them. The CDK deletes what was
+    written when the process ends.
     """
-    outdir = tempfile.mkdtemp(prefix=f"assembly-{profile}-")
-    context = {
-        **CONTEXT,
-        "profile": profile,
-        "@aws-cdk/core:failSynthOnValidationErrors": False,
-    }
-    app = cdk.App(analytics_reporting=False, context=context, outdir=outdir)
-    compose(app, Settings.from_context(app.node.get_all_context()))
+    context = {**CONTEXT, "@aws-cdk/core:failSynthOnValidationErrors": False}
+    app = cdk.App(analytics_reporting=False, context=context)
+    build(app, *args, **kwargs)
     add_packs(app)
-    app.synth()
-    return Assembly(Path(outdir))
+    return Assembly(Path(app.synth().directory))
 
 
 def add_packs(app: cdk.App) -> None:

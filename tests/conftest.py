@@ -9,17 +9,22 @@ os.environ["JSII_DEPRECATED"] = "fail"
 import app  # noqa: F401, I001
 
 import re
+import sys
 from typing import Any
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
 
-from tests.assembly import Assembly, synthesize
+from tests.assembly import ROOT, Assembly, synthesize
 
 ASSET_HASH = re.compile(r"\b[0-9a-f]{64}\b")
 # A version's logical id carries a hash of the code it is a version of.
 VERSION_HASH = re.compile(r"(CurrentVersion|Deployment)([0-9A-F]{8})[0-9a-f]{32}")
+
+
+# The layers that handlers share. They come last: some of their packages are installed here as well.
+sys.path += map(str, ROOT.glob("constructs/patterns/layers/*/python"))
 
 
 @pytest.fixture(scope="session", params=["sandbox", "production"])

@@ -118,12 +118,13 @@ class ImageFunction(lambda_.DockerImageFunction):
 
 
 class PackagesLayer(lambda_.LayerVersion):
-    """Packages of Python for functions, as ``make setup`` installs them from a folder's lock.
+    """Packages of Python that functions import, all of them in the folder ``python``.
 
-    They have nothing compiled in them, so that they run on any processor.
+    They are our own, or what ``make setup`` installs there from the lock ``requirements.txt``, with
+    nothing compiled in them, so that they run on any processor.
 
     Args:
-        source: The folder with ``requirements.txt``; what is installed lies beside it.
+        source: The folder with ``python`` in it, and the lock if there is one.
         description: What they are for.
 
     Raises:

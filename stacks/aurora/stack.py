@@ -11,8 +11,8 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_rds as rds
 from constructs import Construct
 
-from patterns.lambda_ import PackagesLayer, PythonFunction
-from patterns.rds import backup_retention
+from patterns.lambda_ import PythonFunction
+from patterns.rds import AUTHORITY, PostgresClient, backup_retention
 from patterns.validations import InvalidArgumentError, acknowledge
 
 HERE = Path(__file__).parent
@@ -158,12 +158,6 @@ class AuroraStack(cdk.Stack):
             description="Nobody reaches Report over the network. It speaks to its cluster.",
             allow_all_outbound=False,
         )
-        postgres = PackagesLayer(
-            self,
-            "Postgres",
-            source=HERE / "layers" / "postgres",
-            description="pg8000, a client of PostgreSQL.",
-        )
         report = PythonFunction(
             self,
             "Report",
@@ -177,7 +171,7 @@ class AuroraStack(cdk.Stack):
                 "DATABASE": DATABASE,
                 "DATABASE_USER": READER,
             },
-            layers=[postgres],
+            layers=PostgresClient(self, "Postgres").layers,
             vpc=vpc,
             vpc_subnets=ISOLATED,
             security_groups=[group],
@@ -191,7 +185,7 @@ def _instance(construct_id: str, *, scale_with_writer: bool = False) -> rds.IClu
     return rds.ClusterInstance.serverless_v2(
         construct_id,
         scale_with_writer=scale_with_writer,
-        ca_certificate=rds.CaCertificate.RDS_CA_RSA2048_G1,
+        ca_certificate=AUTHORITY,
         publicly_accessible=False,
         auto_minor_version_upgrade=True,
     )

@@ -11,16 +11,14 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_rds as rds
 from constructs import Construct
 
-from patterns.lambda_ import PackagesLayer, PythonFunction
-from patterns.rds import backup_retention
+from patterns.lambda_ import PythonFunction
+from patterns.rds import AUTHORITY, PostgresClient, backup_retention
 from patterns.validations import acknowledge
 from stacks.rds.engine import Engine
 
 HERE = Path(__file__).parent
 INSTANCE_TYPE = ec2.InstanceType("t4g.micro")
 ISOLATED = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
-# Signs the database's certificate; handlers/orders has the same one of every region.
-AUTHORITY = rds.CaCertificate.RDS_CA_RSA2048_G1
 
 
 class RdsStack(cdk.Stack):
@@ -195,12 +193,6 @@ class RdsStack(cdk.Stack):
         group.add_egress_rule(
             ec2.Peer.ipv4(vpc.vpc_cidr_block), ec2.Port.HTTPS, "To Secrets Manager's endpoint"
         )
-        postgres = PackagesLayer(
-            self,
-            "Postgres",
-            source=HERE / "layers" / "postgres",
-            description="pg8000, a client of PostgreSQL.",
-        )
         attached = self.database.secret
         assert attached
         orders = PythonFunction(
@@ -222,7 +214,7 @@ class RdsStack(cdk.Stack):
                     else {}
                 ),
             },
-            layers=[postgres],
+            layers=PostgresClient(self, "Postgres").layers,
             vpc=vpc,
             vpc_subnets=ISOLATED,
             security_groups=[group],

@@ -1,23 +1,17 @@
 """What must stay true of the aurora blueprint; the snapshot shows whatever else changed."""
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
 import pytest
+import rds_tls
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
-from cryptography import x509
 from syrupy.assertion import SnapshotAssertion
 
 from patterns.validations import InvalidArgumentError
 from stacks.aurora import AuroraStack
-from tests.assembly import ROOT, Assembly, StackTemplate
-
-AUTHORITIES = ROOT / "stacks" / "aurora" / "handlers" / "report" / "rds-ca-rsa2048-g1.pem"
-
-Compose = Callable[..., AuroraStack]
+from tests.assembly import Assembly, StackTemplate, alone
 
 
 def test_snapshot(assembly: Assembly, snapshot: SnapshotAssertion) -> None:
@@ -29,24 +23,17 @@ def aurora(sandbox: Assembly) -> StackTemplate:
     return sandbox.stacks["aurora"]
 
 
-@pytest.fixture
-def compose(tmp_path: Path) -> Compose:
-    """Make the stack with other arguments than the profiles'."""
-
-    def compose(**arguments: Any) -> AuroraStack:
-        app = cdk.App(analytics_reporting=False, outdir=str(tmp_path))
-        network = cdk.Stack(app, "network")
-        defaults = {
-            "min_capacity": 0,
-            "recovery": None,
-            "removal_policy": cdk.RemovalPolicy.DESTROY,
-            "deletion_protection": False,
-            "log_retention": logs.RetentionDays.ONE_WEEK,
-        }
-        vpc = ec2.Vpc(network, "Vpc", restrict_default_security_group=False)
-        return AuroraStack(app, "aurora", vpc=vpc, **(defaults | arguments))
-
-    return compose
+def compose(app: cdk.App, **arguments: Any) -> None:
+    """The stack, in a network of its own."""
+    defaults = {
+        "min_capacity": 0,
+        "recovery": None,
+        "removal_policy": cdk.RemovalPolicy.DESTROY,
+        "deletion_protection": False,
+        "log_retention": logs.RetentionDays.ONE_WEEK,
+    }
+    vpc = ec2.Vpc(cdk.Stack(app, "network"), "Vpc", restrict_default_security_group=False)
+    AuroraStack(app, "aurora", vpc=vpc, **(defaults | arguments))
 
 
 @pytest.mark.concept("aurora.engine")
@@ -141,15 +128,12 @@ def test_connections_need_tls_and_storage_is_encrypted(aurora: StackTemplate) ->
     assert aurora["Cluster"]["StorageEncrypted"] is True
 
 
-def test_report_trusts_the_authority_that_signs_the_certificates(aurora: StackTemplate) -> None:
+def test_report_has_a_client_that_trusts_who_signs_the_certificates(aurora: StackTemplate) -> None:
     for member in aurora.of_type("AWS::RDS::DBInstance").values():
-        assert member["CACertificateIdentifier"] == AUTHORITIES.stem
+        assert member["CACertificateIdentifier"] == rds_tls.AUTHORITIES.stem
 
-    for certificate in x509.load_pem_x509_certificates(AUTHORITIES.read_bytes()):
-        name = str(certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value)
-        assert name.startswith("Amazon RDS ")
-        assert name.endswith(" Root CA RSA2048 G1")
-        certificate.verify_directly_issued_by(certificate)
+    client = [aurora.ref(f"Postgres/{layer}") for layer in ("Packages", "Tls")]
+    assert aurora["Report"]["Layers"] == client
 
 
 def test_production_keeps_what_sandbox_leaves_no_trace_of(
@@ -172,13 +156,11 @@ def test_production_keeps_what_sandbox_leaves_no_trace_of(
 
 
 @pytest.mark.parametrize("units", [0.25, 2])
-def test_a_capacity_that_aurora_does_not_offer_here_is_refused(
-    compose: Compose, units: float
-) -> None:
+def test_a_capacity_that_aurora_does_not_offer_here_is_refused(units: float) -> None:
     with pytest.raises(InvalidArgumentError, match=rf"keep {units:g} .* give .* 0, 0.5 or 1"):
-        compose(min_capacity=units)
+        alone(compose, min_capacity=units)
 
 
-def test_a_recovery_that_aurora_does_not_offer_is_refused(compose: Compose) -> None:
+def test_a_recovery_that_aurora_does_not_offer_is_refused() -> None:
     with pytest.raises(InvalidArgumentError, match="1 to 35 days"):
-        compose(recovery=cdk.Duration.days(36))
+        alone(compose, recovery=cdk.Duration.days(36))

@@ -1,6 +1,8 @@
 """Folders, app, README and tests speak of the same blueprints, and each is furnished alike."""
 
+import ast
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,9 @@ FURNITURE = ("__init__.py", "stack.py", "exercise.py", "README.md")
 # Tests of what is no blueprint.
 OTHER_TESTS = {"gates", "patterns", "rehearsal"}
 LONGEST_PURPOSE = 95
+SHARED_LAYERS = ROOT / "constructs" / "patterns" / "layers"
+# What every function has; boto3 brings botocore.
+IN_THE_RUNTIME = {*sys.stdlib_module_names, "boto3", "botocore"}
 
 
 def furniture(stacks: Path, tests: Path) -> Iterator[str]:
@@ -54,6 +59,32 @@ def purpose_findings(blueprint: str, source: str) -> Iterator[str]:
             f"stacks/{folder_of(blueprint)}/stack.py: the first line of the stack's docstring is "
             f"its row in the README; give it one of at most {LONGEST_PURPOSE} characters"
         )
+
+
+def import_findings(stacks: Path, shared_layers: Path) -> Iterator[str]:
+    """Handlers that import what Lambda does not have; import-linter sees none of them."""
+    for source in sorted(stacks.glob("*/handlers/*/**/*.py")):
+        blueprint, _, handler, *_ = source.relative_to(stacks).parts
+        layers = [shared_layers, stacks / blueprint / "layers"]
+        folders = [stacks / blueprint / "handlers" / handler]
+        folders += [folder for each in layers for folder in each.glob("*/python")]
+        found = {path.stem for folder in folders for path in folder.iterdir()}
+        for module in sorted(_imported(source.read_text()) - found - IN_THE_RUNTIME):
+            yield (
+                f"stacks/{source.relative_to(stacks)}: imports {module}, which Lambda does not "
+                f"have; use the standard library and boto3, or put it into a layer"
+            )
+
+
+def _imported(source: str) -> set[str]:
+    names: list[str] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            # A handler's folder is no package, so it has nothing to import relatively.
+            names.append("." * node.level + (node.module or ""))
+    return {name if name.startswith(".") else name.partition(".")[0] for name in names}
 
 
 def name_findings(manifest: Mapping[str, Any]) -> Iterator[str]:
@@ -104,6 +135,10 @@ def test_every_folder_of_tests_belongs_to_a_blueprint() -> None:
     assert {path.parent.name for path in TESTS.glob("*/*.py")} <= {*folders(), *OTHER_TESTS}
 
 
+def test_handlers_import_what_lambda_has() -> None:
+    refuse(import_findings(STACKS, SHARED_LAYERS))
+
+
 def test_the_source_root_of_patterns_is_no_package() -> None:
     assert not (ROOT / "constructs" / "__init__.py").exists(), (
         "constructs/__init__.py shadows the package constructs that aws_cdk imports; delete it"
@@ -124,6 +159,30 @@ def test_a_missing_piece_of_furniture_is_found(tmp_path: Path) -> None:
         "tests/shop: has no test_stack.py",
         "stacks/shop/handlers/forgotten: has no index.py",
         "tests/shop: nothing tests handlers/forgotten; write test_forgotten.py, which calls it",
+    ]
+
+
+def test_an_import_of_what_lambda_does_not_have_is_found(tmp_path: Path) -> None:
+    stacks, shared = tmp_path / "stacks", tmp_path / "layers"
+    for module in (
+        shared / "client" / "python" / "client" / "__init__.py",
+        stacks / "shop" / "layers" / "own" / "python" / "own.py",
+        stacks / "bank" / "layers" / "other" / "python" / "other.py",
+        stacks / "shop" / "handlers" / "sell" / "beside.py",
+        stacks / "shop" / "handlers" / "buy" / "elsewhere.py",
+    ):
+        module.parent.mkdir(parents=True)
+        module.touch()
+    (stacks / "shop" / "handlers" / "sell" / "index.py").write_text(
+        "import os.path, boto3, own, beside\nfrom botocore.config import Config\n"
+        "from client.native import connect\n"
+        "import aws_cdk as cdk\nimport other\nfrom . import neighbour\n"
+        "def handler(event, context):\n    from elsewhere import all_of_it\n"
+    )
+
+    assert [finding.partition(", which")[0] for finding in import_findings(stacks, shared)] == [
+        f"stacks/shop/handlers/sell/index.py: imports {module}"
+        for module in (".", "aws_cdk", "elsewhere", "other")
     ]
 
 

@@ -1,23 +1,17 @@
 """What must stay true of the rds blueprint; the snapshot shows whatever else changed."""
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
 import pytest
+import rds_tls
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
-from cryptography import x509
 from syrupy.assertion import SnapshotAssertion
 
 from patterns.validations import InvalidArgumentError
 from stacks.rds import Engine, RdsStack
-from tests.assembly import CONTEXT, ROOT, Assembly, StackTemplate, add_packs
-
-AUTHORITIES = ROOT / "stacks" / "rds" / "handlers" / "orders" / "rds-ca-rsa2048-g1.pem"
-
-Choose = Callable[..., Assembly]
+from tests.assembly import Assembly, StackTemplate, alone
 
 
 def test_snapshot(assembly: Assembly, snapshot: SnapshotAssertion) -> None:
@@ -29,39 +23,25 @@ def rds(sandbox: Assembly) -> StackTemplate:
     return sandbox.stacks["rds"]
 
 
-@pytest.fixture
-def choose(tmp_path: Path) -> Choose:
-    """Synthesize the stack with a network of its own and other arguments than the profiles'."""
-
-    def synthesize(**arguments: Any) -> Assembly:
-        context = {**CONTEXT, "@aws-cdk/core:failSynthOnValidationErrors": False}
-        app = cdk.App(analytics_reporting=False, context=context, outdir=str(tmp_path))
-        network = cdk.Stack(app, "network")
-        defaults = {
-            "multi_az": False,
-            "read_replica": False,
-            "endpoint_zones": 1,
-            "recovery": None,
-            "removal_policy": cdk.RemovalPolicy.DESTROY,
-            "deletion_protection": False,
-            "log_retention": logs.RetentionDays.ONE_WEEK,
-        }
-        vpc = ec2.Vpc(
-            network,
-            "Vpc",
-            restrict_default_security_group=False,
-            subnet_configuration=[
-                ec2.SubnetConfiguration(
-                    name="Isolated", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED
-                )
-            ],
-        )
-        RdsStack(app, "rds", vpc=vpc, **(defaults | arguments))
-        add_packs(app)
-        app.synth()
-        return Assembly(tmp_path)
-
-    return synthesize
+def compose(app: cdk.App, **arguments: Any) -> None:
+    """The stack, in a network of its own."""
+    defaults = {
+        "multi_az": False,
+        "read_replica": False,
+        "endpoint_zones": 1,
+        "recovery": None,
+        "removal_policy": cdk.RemovalPolicy.DESTROY,
+        "deletion_protection": False,
+        "log_retention": logs.RetentionDays.ONE_WEEK,
+    }
+    isolated = ec2.SubnetConfiguration(name="Isolated", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
+    vpc = ec2.Vpc(
+        cdk.Stack(app, "network"),
+        "Vpc",
+        restrict_default_security_group=False,
+        subnet_configuration=[isolated],
+    )
+    RdsStack(app, "rds", vpc=vpc, **(defaults | arguments))
 
 
 def retained(stack: StackTemplate, path: str) -> bool:
@@ -140,18 +120,15 @@ def test_connections_need_tls_and_storage_is_encrypted(rds: StackTemplate) -> No
     assert rds["Database"]["StorageEncrypted"] is True
 
 
-def test_the_function_trusts_the_authority_that_signs_the_certificate(rds: StackTemplate) -> None:
-    assert rds["Database"]["CACertificateIdentifier"] == AUTHORITIES.stem
+def test_the_function_has_a_client_that_trusts_who_signs_the_certificates(
+    production: Assembly,
+) -> None:
+    stack = production.stacks["rds"]
 
-    certificates = x509.load_pem_x509_certificates(AUTHORITIES.read_bytes())
-    names = [
-        str(each.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value)
-        for each in certificates
-    ]
-    assert "Amazon RDS us-east-1 Root CA RSA2048 G1" in names
-    assert {" ".join(name.split()[3:]) for name in names} == {"Root CA RSA2048 G1"}
-    for certificate in certificates:
-        certificate.verify_directly_issued_by(certificate)
+    for path in ("Database", "Replica"):
+        assert stack[path]["CACertificateIdentifier"] == rds_tls.AUTHORITIES.stem
+    client = [stack.ref(f"Postgres/{layer}") for layer in ("Packages", "Tls")]
+    assert stack["Orders"]["Layers"] == client
 
 
 @pytest.mark.concept("rds.engines")
@@ -163,29 +140,21 @@ def test_the_function_trusts_the_authority_that_signs_the_certificate(rds: Stack
     ],
 )
 def test_the_engine_is_an_argument_and_brings_its_own_way_to_demand_tls(
-    choose: Choose, engine: Engine, family: str, parameters: dict[str, str]
+    engine: Engine, family: str, parameters: dict[str, str]
 ) -> None:
-    assembly = choose(engine=engine)
+    assembly = alone(compose, engine=engine)
     stack = assembly.stacks["rds"]
 
     assert stack["Database"]["Engine"] == engine
     group = stack["Database/ParameterGroup"]
     assert (group["Family"], group["Parameters"]) == (family, parameters)
-    assert not [
-        (found["ruleName"], construct["constructPath"])
-        for plugin in assembly.validation
-        for found in plugin["violations"]
-        for construct in found["violatingConstructs"]
-        if construct["constructPath"].startswith("rds/")
-    ]
+    assert not assembly.findings("rds")
 
 
 @pytest.mark.concept("rds.engines")
-def test_the_function_is_there_for_the_engine_that_it_speaks_to(
-    choose: Choose, rds: StackTemplate
-) -> None:
+def test_the_function_is_there_for_the_engine_that_it_speaks_to(rds: StackTemplate) -> None:
     assert "AWS::Lambda::Function" in rds.types()
-    stack = choose(engine=Engine.MARIADB).stacks["rds"]
+    stack = alone(compose, engine=Engine.MARIADB).stacks["rds"]
     assert not {"AWS::Lambda::Function", "AWS::EC2::VPCEndpoint"} & stack.types()
 
 
@@ -241,6 +210,6 @@ def test_production_keeps_what_sandbox_leaves_no_trace_of(
 
 
 @pytest.mark.parametrize("hours", [12, 36 * 24])
-def test_a_recovery_that_rds_does_not_offer_is_refused(choose: Choose, hours: int) -> None:
+def test_a_recovery_that_rds_does_not_offer_is_refused(hours: int) -> None:
     with pytest.raises(InvalidArgumentError, match=r"1 to 35 days .* given a recovery of"):
-        choose(recovery=cdk.Duration.hours(hours))
+        alone(compose, recovery=cdk.Duration.hours(hours))

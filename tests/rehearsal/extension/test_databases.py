@@ -5,7 +5,6 @@ import ctypes
 import json
 import ssl
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,9 +13,9 @@ from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError
+from pg8000.native import Connection, DatabaseError, InterfaceError
 
 from tests.rehearsal.extension.conftest import (
-    ROOT,
     Client,
     Deploy,
     Resources,
@@ -24,10 +23,6 @@ from tests.rehearsal.extension.conftest import (
     start_server,
     stop_server,
 )
-
-sys.path.append(str(ROOT / "stacks" / "rds" / "layers" / "postgres" / "python"))
-
-from pg8000.native import Connection, DatabaseError, InterfaceError
 
 PASSWORD = 'it\'s a \\ "secret"'
 IPC_STAT = 2

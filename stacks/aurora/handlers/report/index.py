@@ -1,16 +1,12 @@
 """Reads orders at the reader endpoint, with a token that it signs itself for a password."""
 
 import os
-import ssl
-from pathlib import Path
 from typing import Any
 
 import boto3
+import rds_tls
 from pg8000.native import Connection
 
-# Systems do not trust RDS's authorities by themselves:
-# https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html
-AUTHORITIES = Path(__file__).with_name("rds-ca-rsa2048-g1.pem")
 TIMEOUT_S = 30
 STATEMENTS = {
     "count": "SELECT count(*) FROM order_lines WHERE order_id = :id",
@@ -19,8 +15,7 @@ STATEMENTS = {
 }
 
 rds = boto3.client("rds")
-tls = ssl.create_default_context()
-tls.load_verify_locations(AUTHORITIES)
+tls = rds_tls.context()
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:

@@ -5,19 +5,15 @@ A connection is kept from call to call, and made anew when it is lost.
 
 import json
 import os
-import ssl
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 import boto3
+import rds_tls
 from pg8000.native import Connection, DatabaseError, InterfaceError
 
 T = TypeVar("T")
 
-# Systems do not trust RDS's authorities by themselves:
-# https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html
-AUTHORITIES = Path(__file__).with_name("rds-ca-rsa2048-g1.pem")
 TIMEOUT_S = 5
 TABLES = (
     "CREATE TABLE IF NOT EXISTS orders (id text PRIMARY KEY)",
@@ -32,8 +28,7 @@ DESCRIPTION = """SELECT version(), pg_is_in_recovery(), current_setting('is_supe
     pg_has_role('pg_execute_server_program', 'member')"""
 
 secrets_manager = boto3.client("secretsmanager")
-tls = ssl.create_default_context()
-tls.load_verify_locations(AUTHORITIES)
+tls = rds_tls.context()
 
 # By whether it is the replica's.
 connections: dict[bool, Connection] = {}
