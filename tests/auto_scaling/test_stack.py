@@ -1,6 +1,5 @@
 """What must stay true of the auto-scaling blueprint; the snapshot shows whatever else changed."""
 
-from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
@@ -12,7 +11,7 @@ from syrupy.assertion import SnapshotAssertion
 from patterns.validations import InvalidArgumentError
 from stacks.auto_scaling import AutoScalingStack
 from stacks.profile import PRODUCTION, SANDBOX, Fleet, Nat
-from tests.assembly import CONTEXT, Assembly, StackTemplate
+from tests.assembly import Assembly, StackTemplate, alone
 
 FLEET = Fleet(minimum=1, desired=2, maximum=5, friday_minimum=4)
 POLICY = "AWS::AutoScaling::ScalingPolicy"
@@ -27,16 +26,13 @@ def stack(sandbox: Assembly) -> StackTemplate:
     return sandbox.stacks["auto-scaling"]
 
 
-def compose(outdir: Path, **arguments: Any) -> cdk.App:
+def compose(app: cdk.App, **arguments: Any) -> None:
     """The stack, in a network and behind a load balancer of their own."""
-    context = {**CONTEXT, "@aws-cdk/core:failSynthOnValidationErrors": False}
-    app = cdk.App(analytics_reporting=False, context=context, outdir=str(outdir))
     network = cdk.Stack(app, "network")
     vpc = ec2.Vpc(network, "Vpc", restrict_default_security_group=False)
     balancer = elbv2.ApplicationLoadBalancer(network, "Balancer", vpc=vpc)
     defaults: dict[str, Any] = {"nat": Nat.NONE, "fleet": FLEET}
     AutoScalingStack(app, "auto-scaling", vpc=vpc, load_balancer=balancer, **(defaults | arguments))
-    return app
 
 
 def policy(stack: StackTemplate, kind: str) -> tuple[str, dict[str, Any]]:
@@ -174,9 +170,8 @@ def test_on_fridays_at_five_the_minimum_is_ten_until_the_next_morning(
 
 
 @pytest.mark.concept("asg.scheduled")
-def test_the_schedule_is_of_the_time_zone_that_is_given(tmp_path: Path) -> None:
-    synthesized = Assembly(Path(compose(tmp_path, time_zone="Europe/Berlin").synth().directory))
-    stack = synthesized.stacks["auto-scaling"]
+def test_the_schedule_is_of_the_time_zone_that_is_given() -> None:
+    stack = alone(compose, time_zone="Europe/Berlin").stacks["auto-scaling"]
 
     for recurrence in ("0 17 * * FRI", "0 5 * * SAT"):
         assert scheduled(stack, recurrence)["TimeZone"] == "Europe/Berlin"
@@ -309,7 +304,7 @@ def test_servers_may_do_what_the_agent_of_systems_manager_needs_and_nothing_else
     ],
 )
 def test_a_fleet_that_contradicts_itself_and_a_time_zone_that_is_none_are_refused(
-    tmp_path: Path, arguments: dict[str, Any], line: str
+    arguments: dict[str, Any], line: str
 ) -> None:
     with pytest.raises(InvalidArgumentError, match=line):
-        compose(tmp_path, **arguments)
+        alone(compose, **arguments)

@@ -1,7 +1,5 @@
 """What must stay true of the beanstalk blueprint; the snapshot shows whatever else changed."""
 
-import functools
-from collections.abc import Callable
 from typing import Any
 
 import aws_cdk as cdk
@@ -13,15 +11,13 @@ from syrupy.assertion import SnapshotAssertion
 from patterns.validations import InvalidArgumentError
 from stacks.beanstalk import BeanstalkStack, DeploymentPolicy
 from stacks.profile import Nat
-from tests.assembly import CONTEXT, Assembly, StackTemplate, add_packs
+from tests.assembly import Assembly, StackTemplate, alone
 from tests.gates.resources import listed
 
 ENVIRONMENTS = ("Blue", "Green")
 CERTIFICATE = "arn:aws:acm:eu-west-1:111111111111:certificate/11111111"
 WITHOUT_BALANCER = [DeploymentPolicy.ALL_AT_ONCE, DeploymentPolicy.IMMUTABLE]
 WITH_BALANCER = [policy for policy in DeploymentPolicy if policy not in WITHOUT_BALANCER]
-
-Choose = Callable[..., Assembly]
 
 
 def test_snapshot(assembly: Assembly, snapshot: SnapshotAssertion) -> None:
@@ -33,23 +29,6 @@ def beanstalk(sandbox: Assembly) -> StackTemplate:
     return sandbox.stacks["beanstalk"]
 
 
-@pytest.fixture(scope="module")
-def choose(tmp_path_factory: pytest.TempPathFactory) -> Choose:
-    """Synthesize the stack in a network of its own, with other arguments than the app's."""
-
-    @functools.cache
-    def synthesize(**choices: Any) -> Assembly:
-        outdir = tmp_path_factory.mktemp("chosen")
-        context = {**CONTEXT, "@aws-cdk/core:failSynthOnValidationErrors": False}
-        app = cdk.App(analytics_reporting=False, context=context, outdir=str(outdir))
-        compose(app, **choices)
-        add_packs(app)
-        app.synth()
-        return Assembly(outdir)
-
-    return synthesize
-
-
 def compose(
     app: cdk.App,
     *,
@@ -58,6 +37,7 @@ def compose(
     nat: Nat = Nat.NONE,
     certificate: bool = False,
 ) -> None:
+    """The stack, in a network of its own."""
     surroundings = cdk.Stack(app, "surroundings")
     BeanstalkStack(
         app,
@@ -129,18 +109,18 @@ def test_the_template_says_what_runs_and_leaves_it_to_beanstalk_to_make_it(
     ],
 )
 def test_both_environments_deploy_by_the_policy_that_was_chosen(
-    choose: Choose, policy: DeploymentPolicy, value: str, environment: str
+    policy: DeploymentPolicy, value: str, environment: str
 ) -> None:
-    given = options(choose(deployment_policy=policy).stacks["beanstalk"], environment)
+    given = options(alone(compose, deployment_policy=policy).stacks["beanstalk"], environment)
 
     assert given["aws:elasticbeanstalk:command"]["DeploymentPolicy"] == value
 
 
 @pytest.mark.parametrize("policy", DeploymentPolicy)
 def test_batches_are_of_one_instance_where_there_are_batches(
-    choose: Choose, policy: DeploymentPolicy
+    policy: DeploymentPolicy,
 ) -> None:
-    given = options(choose(deployment_policy=policy).stacks["beanstalk"], "Blue")
+    given = options(alone(compose, deployment_policy=policy).stacks["beanstalk"], "Blue")
     command = given["aws:elasticbeanstalk:command"]
 
     batches = {name: command.get(name) for name in ("BatchSizeType", "BatchSize")}
@@ -150,10 +130,9 @@ def test_batches_are_of_one_instance_where_there_are_batches(
         assert set(batches.values()) == {None}
 
 
-def test_new_instances_get_a_tenth_of_the_requests_first_when_traffic_is_split(
-    choose: Choose,
-) -> None:
-    stack = choose(deployment_policy=DeploymentPolicy.TRAFFIC_SPLITTING).stacks["beanstalk"]
+def test_new_instances_get_a_tenth_of_the_requests_first_when_traffic_is_split() -> None:
+    assembly = alone(compose, deployment_policy=DeploymentPolicy.TRAFFIC_SPLITTING)
+    stack = assembly.stacks["beanstalk"]
     given = options(stack, "Blue")
 
     assert given["aws:elasticbeanstalk:trafficsplitting"] == {
@@ -168,14 +147,12 @@ def test_a_policy_that_needs_a_second_instance_is_refused_where_there_is_one(
     policy: DeploymentPolicy,
 ) -> None:
     with pytest.raises(InvalidArgumentError, match=rf"^deployment policy {policy} .*AllAtOnce or"):
-        compose(cdk.App(), deployment_policy=policy, load_balanced=False)
+        alone(compose, deployment_policy=policy, load_balanced=False)
 
 
 @pytest.mark.parametrize("policy", WITHOUT_BALANCER)
-def test_a_policy_that_needs_no_second_instance_takes_one(
-    choose: Choose, policy: DeploymentPolicy
-) -> None:
-    stack = choose(deployment_policy=policy, load_balanced=False).stacks["beanstalk"]
+def test_a_policy_that_needs_no_second_instance_takes_one(policy: DeploymentPolicy) -> None:
+    stack = alone(compose, deployment_policy=policy, load_balanced=False).stacks["beanstalk"]
 
     given = options(stack, "Blue")
     assert given["aws:elasticbeanstalk:environment"]["EnvironmentType"] == "SingleInstance"
@@ -253,8 +230,8 @@ def test_production_has_two_to_four_instances_in_private_subnets_behind_a_load_b
     }
 
 
-def test_without_a_nat_balanced_instances_lie_in_public_subnets(choose: Choose) -> None:
-    network = options(choose(nat=Nat.NONE).stacks["beanstalk"], "Blue")["aws:ec2:vpc"]
+def test_without_a_nat_balanced_instances_lie_in_public_subnets() -> None:
+    network = options(alone(compose, nat=Nat.NONE).stacks["beanstalk"], "Blue")["aws:ec2:vpc"]
 
     assert network["AssociatePublicIpAddress"] == "true"
     assert public(network["Subnets"])
@@ -296,8 +273,8 @@ def test_instances_take_http_from_everybody_and_ask_over_https_only(
     assert (way_out["FromPort"], way_out["ToPort"]) == (443, 443)
 
 
-def test_with_a_certificate_load_balancers_speak_https_and_nothing_else(choose: Choose) -> None:
-    stack = choose(certificate=True).stacks["beanstalk"]
+def test_with_a_certificate_load_balancers_speak_https_and_nothing_else() -> None:
+    stack = alone(compose, certificate=True).stacks["beanstalk"]
     given = options(stack, "Green")
 
     assert given["aws:elbv2:listener:default"] == {"ListenerEnabled": "false"}
@@ -312,7 +289,7 @@ def test_with_a_certificate_load_balancers_speak_https_and_nothing_else(choose: 
 
 def test_a_certificate_is_refused_where_there_is_no_load_balancer() -> None:
     with pytest.raises(InvalidArgumentError, match=r"^a certificate belongs to a load balancer, "):
-        compose(cdk.App(), load_balanced=False, certificate=True)
+        alone(compose, load_balanced=False, certificate=True)
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -374,15 +351,13 @@ def test_no_instance_starts_before_its_role_may_do_anything(
 @pytest.mark.parametrize("load_balanced", [False, True])
 @pytest.mark.parametrize("policy", WITHOUT_BALANCER)
 def test_whichever_shape_is_chosen_nothing_is_found_that_is_not_acknowledged(
-    choose: Choose, policy: DeploymentPolicy, load_balanced: bool
+    policy: DeploymentPolicy, load_balanced: bool
 ) -> None:
-    assembly = choose(
-        deployment_policy=policy, load_balanced=load_balanced, certificate=load_balanced
+    assembly = alone(
+        compose,
+        deployment_policy=policy,
+        load_balanced=load_balanced,
+        certificate=load_balanced,
     )
 
-    assert not [
-        found
-        for plugin in assembly.validation
-        for found in plugin["violations"]
-        if "beanstalk/" in str(found)
-    ]
+    assert not assembly.findings("beanstalk")

@@ -13,7 +13,7 @@ from syrupy.assertion import SnapshotAssertion
 from patterns.validations import InvalidArgumentError
 from stacks.cloudfront import CloudfrontStack
 from stacks.cloudfront.keys import NOBODYS_KEY
-from tests.assembly import CONTEXT, Assembly, StackTemplate, add_packs
+from tests.assembly import Assembly, StackTemplate, alone
 
 CACHING_DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
 CACHING_OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
@@ -28,9 +28,9 @@ def cloudfront(sandbox: Assembly) -> StackTemplate:
     return sandbox.stacks["cloudfront"]
 
 
-def compose(app: cdk.App, name: str = "alone-cloudfront", **options: Any) -> CloudfrontStack:
+def compose(app: cdk.App, name: str = "alone-cloudfront", **options: Any) -> None:
     """The stack alone, without the logs of its requests."""
-    return CloudfrontStack(
+    CloudfrontStack(
         app,
         "cloudfront",
         stack_name=name,
@@ -42,22 +42,16 @@ def compose(app: cdk.App, name: str = "alone-cloudfront", **options: Any) -> Clo
 
 
 @pytest.fixture(scope="module")
-def at_edge(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+def at_edge() -> Assembly:
     """The stack with Lambda@Edge, and the stack that the function is in."""
-    outdir = tmp_path_factory.mktemp("edge")
-    context = {**CONTEXT, "@aws-cdk/core:failSynthOnValidationErrors": False}
-    app = cdk.App(analytics_reporting=False, context=context, outdir=str(outdir))
-    compose(app, negotiate_language=True)
-    add_packs(app)
-    app.synth()
-    return Assembly(outdir)
+    return alone(compose, negotiate_language=True)
 
 
-def synthesized(outdir: Path, **options: Any) -> StackTemplate:
-    app = cdk.App(analytics_reporting=False, context=CONTEXT, outdir=str(outdir))
-    compose(app, **options)
-    app.synth()
-    return Assembly(outdir).stacks["cloudfront"]
+def with_options(**options: Any) -> StackTemplate:
+    """The stack, in which nothing is found that is not acknowledged."""
+    assembly = alone(compose, **options)
+    assert not assembly.findings("cloudfront")
+    return assembly.stacks["cloudfront"]
 
 
 def config(stack: StackTemplate) -> dict[str, Any]:
@@ -202,14 +196,14 @@ def test_what_is_below_private_takes_a_signature_of_a_readers_key(
 
 @pytest.mark.concept("cloudfront.signed-url")
 def test_another_key_is_another_resource_because_cloudfront_changes_none(
-    cloudfront: StackTemplate, tmp_path: Path
+    cloudfront: StackTemplate,
 ) -> None:
     own = ec.generate_private_key(ec.SECP256R1()).public_key()
     encoded = own.public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     ).decode()
 
-    other = synthesized(tmp_path, public_key=encoded).of_type("AWS::CloudFront::PublicKey")
+    other = with_options(public_key=encoded).of_type("AWS::CloudFront::PublicKey")
 
     before = cloudfront.of_type("AWS::CloudFront::PublicKey")
     assert not other.keys() & before.keys()
@@ -222,7 +216,7 @@ def test_another_key_is_another_resource_because_cloudfront_changes_none(
 
 def test_what_is_no_key_is_refused() -> None:
     with pytest.raises(InvalidArgumentError, match="public_key, of 5 characters"):
-        compose(cdk.App(context=CONTEXT), public_key="a key")
+        alone(compose, public_key="a key")
 
 
 @pytest.mark.concept("lambda.at-edge")
@@ -283,11 +277,10 @@ def test_the_function_at_the_edge_is_in_us_east_1_whatever_the_region_of_the_dis
 def test_other_code_at_the_edge_changes_what_the_distribution_refers_to(
     at_edge: Assembly, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "code").mkdir()
-    (tmp_path / "code" / "index.py").write_text("def handler(event, context): ...\n")
-    monkeypatch.setattr("stacks.cloudfront.edge.SOURCE", str(tmp_path / "code"))
+    (tmp_path / "index.py").write_text("def handler(event, context): ...\n")
+    monkeypatch.setattr("stacks.cloudfront.edge.SOURCE", str(tmp_path))
 
-    other = synthesized(tmp_path / "out", negotiate_language=True)
+    other = with_options(negotiate_language=True)
 
     assert (
         behavior(other)["LambdaFunctionAssociations"]
@@ -296,13 +289,13 @@ def test_other_code_at_the_edge_changes_what_the_distribution_refers_to(
 
 
 def test_at_the_edge_nothing_is_found_that_is_not_acknowledged(at_edge: Assembly) -> None:
-    assert not [found for plugin in at_edge.validation for found in plugin["violations"]]
+    assert not at_edge.findings("cloudfront")
 
 
-def test_no_name_is_longer_than_cloudfront_allows_or_another_stacks(tmp_path: Path) -> None:
+def test_no_name_is_longer_than_cloudfront_allows_or_another_stacks() -> None:
     long_name = f"{'long-' * 18}cloudfront"
-    stack = synthesized(tmp_path / "long", name=long_name)
-    other = synthesized(tmp_path / "other", name=long_name.replace("long", "lang"))
+    stack = with_options(name=long_name)
+    other = with_options(name=long_name.replace("long", "lang"))
 
     def name_of(template: StackTemplate) -> str:
         return "".join(

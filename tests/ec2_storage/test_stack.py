@@ -1,6 +1,5 @@
 """What must stay true of the ec2-storage blueprint; the snapshot shows whatever else changed."""
 
-from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
@@ -10,7 +9,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from patterns.validations import InvalidArgumentError
 from stacks.ec2_storage import Ec2StorageStack
-from tests.assembly import CONTEXT, Assembly, StackTemplate, add_packs
+from tests.assembly import Assembly, StackTemplate, alone
 
 IO1, IO2 = ec2.EbsDeviceVolumeType.IO1, ec2.EbsDeviceVolumeType.IO2
 SERVERS = ("WebA", "WebB")
@@ -26,10 +25,8 @@ def stack(sandbox: Assembly) -> StackTemplate:
     return sandbox.stacks["ec2-storage"]
 
 
-def compose(outdir: Path, zones: int = 2, **choices: Any) -> cdk.App:
+def compose(app: cdk.App, zones: int = 2, **choices: Any) -> None:
     """The stack alone, in a VPC like the one it is usually in."""
-    context = {**CONTEXT, "@aws-cdk/core:failSynthOnValidationErrors": False}
-    app = cdk.App(analytics_reporting=False, context=context, outdir=str(outdir))
     vpc = ec2.Vpc(
         cdk.Stack(app, "network"),
         "Vpc",
@@ -49,16 +46,11 @@ def compose(outdir: Path, zones: int = 2, **choices: Any) -> cdk.App:
         backups=False,
         **choices,
     )
-    return app
 
 
 @pytest.fixture(scope="module")
-def with_options(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
-    outdir = tmp_path_factory.mktemp("options")
-    app = compose(outdir, multi_attach=IO2, local_disk=ec2.InstanceType("m5d.large"))
-    add_packs(app)
-    app.synth()
-    return Assembly(outdir)
+def with_options() -> Assembly:
+    return alone(compose, multi_attach=IO2, local_disk=ec2.InstanceType("m5d.large"))
 
 
 def mapped(stack: StackTemplate, template: str) -> dict[str, dict[str, Any]]:
@@ -248,15 +240,7 @@ def test_production_keeps_its_data_and_backs_it_up(
 def test_with_every_option_nothing_is_found_that_is_not_acknowledged(
     with_options: Assembly,
 ) -> None:
-    of_ours = [
-        construct["constructPath"]
-        for plugin in with_options.validation
-        for found in plugin["violations"]
-        for construct in found["violatingConstructs"]
-        if construct["constructPath"].startswith("ec2-storage/")
-    ]
-
-    assert not of_ours
+    assert not with_options.findings("ec2-storage")
 
 
 @pytest.mark.parametrize(
@@ -278,11 +262,9 @@ def test_with_every_option_nothing_is_found_that_is_not_acknowledged(
     ],
     ids=["gp3", "no local disk", "one zone"],
 )
-def test_what_cannot_work_is_refused_in_one_line(
-    tmp_path: Path, choices: dict[str, Any], line: str
-) -> None:
+def test_what_cannot_work_is_refused_in_one_line(choices: dict[str, Any], line: str) -> None:
     with pytest.raises(InvalidArgumentError) as refused:
-        compose(tmp_path, **choices)
+        alone(compose, **choices)
 
     assert str(refused.value) == line
 
@@ -296,5 +278,5 @@ def test_what_cannot_work_is_refused_in_one_line(
     ],
     ids=["io1", "i4i", "im4gn", "g4dn"],
 )
-def test_what_can_work_is_not_refused(tmp_path: Path, choices: dict[str, Any]) -> None:
-    compose(tmp_path, **choices)
+def test_what_can_work_is_not_refused(choices: dict[str, Any]) -> None:
+    alone(compose, **choices)

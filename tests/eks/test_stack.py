@@ -1,7 +1,5 @@
 """What must stay true of the eks blueprint; the snapshot shows whatever else changed."""
 
-import functools
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +14,9 @@ from syrupy.assertion import SnapshotAssertion
 from patterns.validations import InvalidArgumentError
 from stacks.eks import EksStack
 from stacks.profile import Nat
-from tests.assembly import CONTEXT, ROOT, Assembly, StackTemplate, add_packs
+from tests.assembly import ROOT, Assembly, StackTemplate, alone
 
 OFFICE = "203.0.113.0/24"
-
-Choose = Callable[..., Assembly]
 
 
 def test_snapshot(assembly: Assembly, snapshot: SnapshotAssertion) -> None:
@@ -32,23 +28,6 @@ def cluster_stack(sandbox: Assembly) -> StackTemplate:
     return sandbox.stacks["eks"]
 
 
-@pytest.fixture(scope="module")
-def choose(tmp_path_factory: pytest.TempPathFactory) -> Choose:
-    """Synthesize the stack in a network of its own, with other arguments than the app's."""
-
-    @functools.cache
-    def synthesize(**choices: Any) -> Assembly:
-        outdir = tmp_path_factory.mktemp("chosen")
-        context = {**CONTEXT, "@aws-cdk/core:failSynthOnValidationErrors": False}
-        app = cdk.App(analytics_reporting=False, context=context, outdir=str(outdir))
-        compose(app, **choices)
-        add_packs(app)
-        app.synth()
-        return Assembly(outdir)
-
-    return synthesize
-
-
 def compose(
     app: cdk.App,
     *,
@@ -56,6 +35,7 @@ def compose(
     version: eks.KubernetesVersion = eks.KubernetesVersion.V1_36,
     api_clients: tuple[str, ...] | None = None,
 ) -> None:
+    """The stack, in a network of its own."""
     surroundings = cdk.Stack(app, "surroundings")
     EksStack(
         app,
@@ -110,9 +90,9 @@ def test_eks_makes_the_nodes_that_pods_need(assembly: Assembly) -> None:
 
 @pytest.mark.concept("eks.kubernetes")
 def test_the_version_is_an_argument_and_never_slides_into_extended_support(
-    choose: Choose, assembly: Assembly
+    assembly: Assembly,
 ) -> None:
-    older = choose(version=eks.KubernetesVersion.V1_35).stacks["eks"]
+    older = alone(compose, version=eks.KubernetesVersion.V1_35).stacks["eks"]
 
     assert older["Cluster"]["Version"] == "1.35"
     assert assembly.stacks["eks"]["Cluster"]["Version"] == "1.36"
@@ -181,9 +161,9 @@ def test_the_whole_control_plane_logs_to_a_group_of_the_stack(cluster_stack: Sta
 
 
 def test_the_api_is_reached_from_the_vpc_and_from_anywhere_unless_clients_are_named(
-    cluster_stack: StackTemplate, choose: Choose
+    cluster_stack: StackTemplate,
 ) -> None:
-    named = network(choose(api_clients=(OFFICE,)).stacks["eks"])
+    named = network(alone(compose, api_clients=(OFFICE,)).stacks["eks"])
 
     for config in (network(cluster_stack), named):
         assert config["EndpointPrivateAccess"] is True
@@ -202,7 +182,7 @@ def test_the_api_is_reached_from_the_vpc_and_from_anywhere_unless_clients_are_na
 )
 def test_clients_that_cannot_be_meant_are_refused(choices: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidArgumentError, match=message):
-        compose(cdk.App(), **choices)
+        alone(compose, **choices)
 
 
 def test_only_production_protects_its_cluster(
@@ -235,13 +215,8 @@ def test_the_network_is_left_as_it_is(sandbox: Assembly) -> None:
     assert "kubernetes.io" not in str(sandbox.stacks["vpc"].body)
 
 
-def test_named_clients_bring_no_finding_that_is_not_acknowledged(choose: Choose) -> None:
-    assert not [
-        found
-        for plugin in choose(api_clients=(OFFICE,)).validation
-        for found in plugin["violations"]
-        if "eks/" in str(found)
-    ]
+def test_named_clients_bring_no_finding_that_is_not_acknowledged() -> None:
+    assert not alone(compose, api_clients=(OFFICE,)).findings("eks")
 
 
 def test_the_manifest_asks_for_pods_that_its_service_finds_in_the_operators_namespace() -> None:

@@ -1,6 +1,5 @@
 """What must stay true of the lambda blueprint; the snapshot shows whatever else changed."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from syrupy.assertion import SnapshotAssertion
 from stacks.lambda_ import LambdaStack
 from stacks.lambda_ import stack as module
 from stacks.profile import SANDBOX
-from tests.assembly import CONTEXT, Assembly, StackTemplate, add_packs
+from tests.assembly import Assembly, StackTemplate, alone
 
 
 def test_snapshot(assembly: Assembly, snapshot: SnapshotAssertion) -> None:
@@ -25,9 +24,8 @@ def stack(sandbox: Assembly) -> StackTemplate:
     return sandbox.stacks["lambda"]
 
 
-def composed(outdir: Path, *, with_image: bool = False) -> StackTemplate:
-    """The stack in an app of its own; what cdk-nag finds in it raises."""
-    app = cdk.App(context=CONTEXT, outdir=str(outdir), analytics_reporting=False)
+def compose(app: cdk.App, *, with_image: bool = False) -> None:
+    """The stack, and one that has an image for it."""
     elsewhere = cdk.Stack(app, "elsewhere")
     cdk.CfnWaitConditionHandle(elsewhere, "Something")  # no template without a resource
     repository = ecr.Repository.from_repository_name(elsewhere, "Images", "greet")
@@ -39,9 +37,6 @@ def composed(outdir: Path, *, with_image: bool = False) -> StackTemplate:
         log_retention=SANDBOX.log_retention,
         image=image if with_image else None,
     )
-    add_packs(app)
-    app.synth()
-    return StackTemplate(json.loads((outdir / "lambda.template.json").read_text()))
 
 
 def version_id(stack: StackTemplate) -> str:
@@ -140,8 +135,9 @@ def test_two_functions_share_a_layer_made_for_their_runtime(stack: StackTemplate
 
 
 @pytest.mark.concept("lambda.container-image")
-def test_an_image_brings_its_own_runtime_and_handler(tmp_path: Path, stack: StackTemplate) -> None:
-    image = composed(tmp_path, with_image=True)
+def test_an_image_brings_its_own_runtime_and_handler(stack: StackTemplate) -> None:
+    assembly = alone(compose, with_image=True)
+    image = assembly.stacks["lambda"]
     function = image["GreetFromImage"]
 
     assert function["PackageType"] == "Image"
@@ -152,6 +148,7 @@ def test_an_image_brings_its_own_runtime_and_handler(tmp_path: Path, stack: Stac
     assert image.att("GreetFromImageRole") == function["Role"]
     assert function["LoggingConfig"]["LogGroup"] == image.ref("GreetFromImageLogs")
     assert "GreetFromImageName" in image.body["Outputs"]
+    assert not assembly.findings("lambda")
 
     without = stack.of_type("AWS::Lambda::Function").values()
     assert not [fn for fn in without if fn.get("PackageType") == "Image"]
@@ -164,13 +161,12 @@ def test_changed_code_is_published_as_another_version(
     [version] = stack.of_type("AWS::Lambda::Version").values()
     assert version["FunctionName"] == stack.ref("Greet")
 
-    handlers = tmp_path / "handlers"
-    shutil.copytree(module.HANDLERS, handlers)
-    monkeypatch.setattr(module, "HANDLERS", handlers)
-    same = version_id(composed(tmp_path / "same"))
-    with (handlers / "greet" / "index.py").open("a") as source:
+    shutil.copytree(module.HANDLERS, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setattr(module, "HANDLERS", tmp_path)
+    same = version_id(alone(compose).stacks["lambda"])
+    with (tmp_path / "greet" / "index.py").open("a") as source:
         source.write("# changed\n")
-    changed = version_id(composed(tmp_path / "changed"))
+    changed = version_id(alone(compose).stacks["lambda"])
 
     assert same == version_id(stack)
     assert changed != same

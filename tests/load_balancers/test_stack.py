@@ -1,6 +1,5 @@
 """What must stay true of the load-balancers blueprint; the snapshot shows whatever else changed."""
 
-from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
@@ -12,7 +11,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from patterns.validations import InvalidArgumentError
 from stacks.load_balancers import LoadBalancersStack
-from tests.assembly import CONTEXT, Assembly, StackTemplate, add_packs
+from tests.assembly import Assembly, StackTemplate, alone
 
 CERTIFICATE = "arn:aws:acm:us-east-1:111111111111:certificate/0a1b2c3d"
 ANYWHERE = "0.0.0.0/0"
@@ -59,23 +58,11 @@ def compose(app: cdk.App, **options: Any) -> LoadBalancersStack:
     )
 
 
-def application(outdir: Path) -> cdk.App:
-    context = {**CONTEXT, "@aws-cdk/core:failSynthOnValidationErrors": False}
-    return cdk.App(analytics_reporting=False, context=context, outdir=str(outdir))
-
-
-def synthesized(app: cdk.App) -> Assembly:
-    return Assembly(Path(app.synth().directory))
-
-
 @pytest.fixture(scope="module")
-def complete(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+def complete() -> Assembly:
     """The stack with everything that can be switched on."""
-    app = application(tmp_path_factory.mktemp("complete"))
     certificate = elbv2.ListenerCertificate.from_arn(CERTIFICATE)
-    compose(app, certificate=certificate, network=True, gateway=True, classic=True)
-    add_packs(app)
-    return synthesized(app)
+    return alone(compose, certificate=certificate, network=True, gateway=True, classic=True)
 
 
 @pytest.fixture
@@ -351,11 +338,11 @@ def test_with_a_certificate_rules_are_those_of_https_and_http_is_redirected_ther
 
 
 @pytest.mark.parametrize("arn", ["shop.example.test", "arn:aws:s3:::certificate"])
-def test_what_is_not_the_arn_of_a_certificate_is_refused(tmp_path: Path, arn: str) -> None:
+def test_what_is_not_the_arn_of_a_certificate_is_refused(arn: str) -> None:
     certificate = elbv2.ListenerCertificate.from_arn(arn)
 
     with pytest.raises(InvalidArgumentError, match=f"certificate '{arn}' .*; give the ARN"):
-        compose(application(tmp_path), certificate=certificate)
+        alone(compose, certificate=certificate)
 
 
 @pytest.mark.concept("nlb.tcp", "nlb.udp")
@@ -451,20 +438,13 @@ def test_there_is_no_classic_load_balancer_unless_somebody_asks_for_one(
 def test_whatever_is_switched_on_nothing_is_found_that_is_not_acknowledged(
     complete: Assembly,
 ) -> None:
-    assert not [
-        found
-        for plugin in complete.validation
-        for violation in plugin["violations"]
-        for found in violation["violatingConstructs"]
-        if found["constructPath"].startswith("load-balancers/")
-    ]
+    assert not complete.findings("load-balancers")
 
 
-def test_rules_and_listeners_of_other_stacks_write_nothing_into_this_one(tmp_path: Path) -> None:
-    alone, shared = application(tmp_path / "alone"), application(tmp_path / "shared")
-    compose(alone)
-    balancers = compose(shared)
-    other = cdk.Stack(shared, "other")
+def shared(app: cdk.App) -> None:
+    """The stack, and another one with a rule and a listener at its load balancer."""
+    balancers = compose(app)
+    other = cdk.Stack(app, "other")
     vpc = balancers.application_load_balancer.vpc
     assert vpc
     server = ec2.SecurityGroup(other, "Server", vpc=vpc, allow_all_outbound=False)
@@ -488,7 +468,10 @@ def test_rules_and_listeners_of_other_stacks_write_nothing_into_this_one(tmp_pat
         open=False,
         default_action=elbv2.ListenerAction.forward([targets]),
     )
-    one, both = synthesized(alone).stacks, synthesized(shared).stacks
+
+
+def test_rules_and_listeners_of_other_stacks_write_nothing_into_this_one() -> None:
+    one, both = alone(compose).stacks, alone(shared).stacks
 
     # It publishes what the other one refers to, and nothing else.
     assert both["load-balancers"].body["Resources"] == one["load-balancers"].body["Resources"]

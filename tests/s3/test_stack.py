@@ -8,7 +8,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from patterns.validations import InvalidArgumentError
 from stacks.s3 import S3Stack
-from tests.assembly import CONTEXT, Assembly, StackTemplate, add_packs
+from tests.assembly import Assembly, StackTemplate, alone
 
 ARN = ["arn:", {"Ref": "AWS::Partition"}, ":s3:::"]
 LONG_NAME = f"{'Long-' * 19}s3"
@@ -23,9 +23,9 @@ def s3(sandbox: Assembly) -> StackTemplate:
     return sandbox.stacks["s3"]
 
 
-def compose(app: cdk.App, name: str = "alone-s3", **options: Any) -> S3Stack:
+def compose(app: cdk.App, name: str = "alone-s3", **options: Any) -> None:
     """The stack alone, without the logs of its requests."""
-    return S3Stack(
+    S3Stack(
         app,
         "s3",
         stack_name=name,
@@ -36,15 +36,9 @@ def compose(app: cdk.App, name: str = "alone-s3", **options: Any) -> S3Stack:
 
 
 @pytest.fixture(scope="module")
-def with_replica(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+def with_replica() -> Assembly:
     """The stack, and the one that it replicates to."""
-    outdir = tmp_path_factory.mktemp("replica")
-    context = {**CONTEXT, "@aws-cdk/core:failSynthOnValidationErrors": False}
-    app = cdk.App(analytics_reporting=False, context=context, outdir=str(outdir))
-    compose(app, replica_region="eu-west-1")
-    add_packs(app)
-    app.synth()
-    return Assembly(outdir)
+    return alone(compose, replica_region="eu-west-1")
 
 
 def below(stack: StackTemplate, path: str, suffix: str) -> dict[str, Any]:
@@ -67,11 +61,9 @@ def rule(stack: StackTemplate, name: str) -> dict[str, Any]:
 
 def prefix_of(name: str) -> str:
     """What the name of Media begins with, in a stack of this name."""
-    template = cdk.assertions.Template.from_stack(compose(cdk.App(context=CONTEXT), name))
-    [media] = template.find_resources(
-        "AWS::S3::Bucket", {"Properties": {"BucketNamespace": "account-regional"}}
-    ).values()
-    return str(media["Properties"]["BucketNamePrefix"])
+    assembly = alone(compose, name=name)
+    assert not assembly.findings("s3")
+    return str(assembly.stacks["s3"]["Media"]["BucketNamePrefix"])
 
 
 @pytest.mark.concept("s3.bucket-names")
@@ -220,7 +212,7 @@ def test_films_are_replicated_to_the_bucket_of_a_stack_in_another_region(
 
 
 def test_with_a_replica_nothing_is_found_that_is_not_acknowledged(with_replica: Assembly) -> None:
-    assert not [found for plugin in with_replica.validation for found in plugin["violations"]]
+    assert not with_replica.findings("s3")
 
 
 @pytest.mark.parametrize(
@@ -238,11 +230,7 @@ def test_a_region_that_cannot_be_replicated_to_is_refused_in_one_line(
     given: str, complaint: str
 ) -> None:
     with pytest.raises(InvalidArgumentError) as refused:
-        compose(
-            cdk.App(context=CONTEXT),
-            replica_region=given,
-            env=cdk.Environment(region="eu-north-1"),
-        )
+        alone(compose, replica_region=given, env=cdk.Environment(region="eu-north-1"))
 
     assert str(refused.value).startswith(f"replica_region '{given}' {complaint}")
     assert "\n" not in str(refused.value)
@@ -316,18 +304,11 @@ def test_pages_may_use_presigned_urls_to_upload_and_to_download_and_not_to_delet
 
 
 def test_pages_of_other_sites_can_be_kept_out() -> None:
-    stack = compose(cdk.App(context=CONTEXT), upload_origins=["https://example.com"])
+    assembly = alone(compose, upload_origins=["https://example.com"])
 
-    [media] = (
-        cdk.assertions.Template.from_stack(stack)
-        .find_resources(
-            "AWS::S3::Bucket",
-            {"Properties": {"CorsConfiguration": cdk.assertions.Match.any_value()}},
-        )
-        .values()
-    )
-    [cors] = media["Properties"]["CorsConfiguration"]["CorsRules"]
+    [cors] = assembly.stacks["s3"]["Media"]["CorsConfiguration"]["CorsRules"]
     assert cors["AllowedOrigins"] == ["https://example.com"]
+    assert not assembly.findings("s3")
 
 
 def test_production_keeps_all_buckets_and_for_a_year_the_log_of_their_requests(

@@ -1,7 +1,5 @@
 """What must stay true of the vpc blueprint; the snapshot shows whatever else changed."""
 
-import functools
-from collections.abc import Callable
 from ipaddress import IPv4Network
 from itertools import combinations
 from typing import Any
@@ -13,12 +11,10 @@ from syrupy.assertion import SnapshotAssertion
 
 from stacks.profile import Nat
 from stacks.vpc import VpcStack
-from tests.assembly import CONTEXT, Assembly, StackTemplate, add_packs
+from tests.assembly import Assembly, StackTemplate, alone
 
 ANYWHERE = "0.0.0.0/0"
 TIERS = ("Public", "Private", "Isolated")
-
-Choose = Callable[[Nat], Assembly]
 
 
 def test_snapshot(assembly: Assembly, snapshot: SnapshotAssertion) -> None:
@@ -30,29 +26,17 @@ def vpc(sandbox: Assembly) -> StackTemplate:
     return sandbox.stacks["vpc"]
 
 
-@pytest.fixture(scope="module")
-def choose(tmp_path_factory: pytest.TempPathFactory) -> Choose:
-    """Synthesize the stack alone, in the smallest range, with any NAT."""
-
-    @functools.cache
-    def synthesize(nat: Nat) -> Assembly:
-        outdir = tmp_path_factory.mktemp(nat)
-        context = {**CONTEXT, "@aws-cdk/core:failSynthOnValidationErrors": False}
-        app = cdk.App(analytics_reporting=False, context=context, outdir=str(outdir))
-        VpcStack(
-            app,
-            "vpc",
-            cidr="10.0.0.0/24",
-            availability_zones=2,
-            nat=nat,
-            removal_policy=cdk.RemovalPolicy.DESTROY,
-            log_retention=logs.RetentionDays.ONE_WEEK,
-        )
-        add_packs(app)
-        app.synth()
-        return Assembly(outdir)
-
-    return synthesize
+def choose(nat: Nat) -> Assembly:
+    """The stack alone, in the smallest range, with any NAT."""
+    return alone(
+        VpcStack,
+        "vpc",
+        cidr="10.0.0.0/24",
+        availability_zones=2,
+        nat=nat,
+        removal_policy=cdk.RemovalPolicy.DESTROY,
+        log_retention=logs.RetentionDays.ONE_WEEK,
+    )
 
 
 def subnets(tier: str) -> list[str]:
@@ -171,7 +155,7 @@ def test_in_production_private_subnets_leave_through_a_nat_gateway_in_their_own_
 
 
 @pytest.mark.concept("vpc.nat-gateway")
-def test_a_regional_nat_gateway_serves_every_zone_and_needs_no_subnet(choose: Choose) -> None:
+def test_a_regional_nat_gateway_serves_every_zone_and_needs_no_subnet() -> None:
     stack = choose(Nat.REGIONAL).stacks["vpc"]
     [(name, gateway)] = stack.of_type("AWS::EC2::NatGateway").items()
 
@@ -185,9 +169,7 @@ def test_a_regional_nat_gateway_serves_every_zone_and_needs_no_subnet(choose: Ch
 
 
 @pytest.mark.concept("vpc.nat-instance")
-def test_a_nat_instance_forwards_what_is_not_its_own_for_all_private_subnets(
-    choose: Choose,
-) -> None:
+def test_a_nat_instance_forwards_what_is_not_its_own_for_all_private_subnets() -> None:
     stack = choose(Nat.INSTANCE).stacks["vpc"]
     [(name, instance)] = stack.of_type("AWS::EC2::Instance").items()
 
@@ -199,7 +181,7 @@ def test_a_nat_instance_forwards_what_is_not_its_own_for_all_private_subnets(
 
 
 @pytest.mark.concept("vpc.nat-instance")
-def test_a_nat_instance_is_small_current_and_hardened(choose: Choose) -> None:
+def test_a_nat_instance_is_small_current_and_hardened() -> None:
     stack = choose(Nat.INSTANCE).stacks["vpc"]
     [instance] = stack.of_type("AWS::EC2::Instance").values()
 
@@ -211,9 +193,7 @@ def test_a_nat_instance_is_small_current_and_hardened(choose: Choose) -> None:
     assert [each["Ebs"]["Encrypted"] for each in instance["BlockDeviceMappings"]] == [True]
 
 
-def test_a_nat_instance_listens_to_the_private_subnets_only_and_boots_behind_a_complete_acl(
-    choose: Choose,
-) -> None:
+def test_a_nat_instance_listens_to_private_subnets_only_and_boots_behind_a_complete_acl() -> None:
     stack = choose(Nat.INSTANCE).stacks["vpc"]
 
     assert [
@@ -226,9 +206,7 @@ def test_a_nat_instance_listens_to_the_private_subnets_only_and_boots_behind_a_c
 
 
 @pytest.mark.concept("vpc.security-group-eni")
-def test_a_security_group_sits_on_the_interface_of_an_instance_and_on_those_of_a_function(
-    choose: Choose,
-) -> None:
+def test_a_security_group_sits_on_the_interface_of_an_instance_and_on_those_of_a_function() -> None:
     stack = choose(Nat.INSTANCE).stacks["vpc"]
 
     [instance] = stack.of_type("AWS::EC2::Instance").values()
@@ -313,12 +291,10 @@ def test_production_keeps_its_flow_logs(vpc: StackTemplate, production: Assembly
 
 
 @pytest.mark.parametrize("nat", Nat)
-def test_whichever_nat_is_chosen_nothing_is_found_that_is_not_acknowledged(
-    choose: Choose, nat: Nat
-) -> None:
+def test_whichever_nat_is_chosen_nothing_is_found_that_is_not_acknowledged(nat: Nat) -> None:
     assembly = choose(nat)
 
-    assert not [found for plugin in assembly.validation for found in plugin["violations"]]
+    assert not assembly.findings("vpc")
     [output] = (
         each for name, each in assembly.stacks["vpc"].body["Outputs"].items() if name == "Nat"
     )

@@ -11,7 +11,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from patterns.validations import InvalidArgumentError
 from stacks.vpc_connectivity import VpcConnectivityStack
-from tests.assembly import CONTEXT, Assembly, StackTemplate
+from tests.assembly import Assembly, StackTemplate, alone
 
 Ref = dict[str, str]
 PEERED = [("A", "B", "AToB"), ("B", "C", "BToC")]
@@ -237,11 +237,9 @@ def test_production_keeps_its_documents(sandbox: Assembly, production: Assembly)
 def test_ranges_that_cannot_be_peered_are_refused_in_one_line(
     cidrs: tuple[str, str, str], line: str
 ) -> None:
-    app = cdk.App(analytics_reporting=False, context=CONTEXT)
-
     with pytest.raises(InvalidArgumentError, match=f"^vpc-connectivity: .*{line}") as refusal:
-        VpcConnectivityStack(
-            app,
+        alone(
+            VpcConnectivityStack,
             "vpc-connectivity",
             availability_zones=1,
             removal_policy=cdk.RemovalPolicy.DESTROY,
