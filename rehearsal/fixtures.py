@@ -63,6 +63,17 @@ class Fetch(Protocol):
         """Return the answer, whatever its status."""
 
 
+class FunctionError(Exception):
+    """A function failed. The message is the type and the message that Lambda tells of the error."""
+
+
+class Invoke(Protocol):
+    """The type of the fixture ``invoke``."""
+
+    def __call__(self, function_name: str, /, **event: Any) -> Any:
+        """Return what the function returned, or raise a ``FunctionError``."""
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options that ``python -m rehearsal`` sets."""
     group = parser.getgroup("exercises of deployed stacks")
@@ -238,6 +249,25 @@ def fetch(endpoint: str | None) -> Fetch:
             connection.close()
 
     return ask
+
+
+@pytest.fixture(scope="session")
+def invoke(client: Client) -> Invoke:
+    """Call a function and return its answer: ``invoke(outputs["GetUserName"], user_id="ada")``.
+
+    The keywords are the event. The name may end in ``:`` and a version or an alias. An answer has
+    to come within a minute: boto3 does not wait longer, and calls the function again.
+    """
+
+    def call(function_name: str, /, **event: Any) -> Any:
+        answer = client("lambda").invoke(FunctionName=function_name, Payload=json.dumps(event))
+        payload = json.load(answer["Payload"])
+        if "FunctionError" in answer:
+            told = (payload[key] for key in ("errorType", "errorMessage") if key in payload)
+            raise FunctionError(": ".join(told))
+        return payload
+
+    return call
 
 
 def _config(service: str, endpoint: str | None) -> Config | None:

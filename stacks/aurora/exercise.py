@@ -11,46 +11,25 @@ from uuid import uuid4
 
 import pytest
 
-from rehearsal.fixtures import Client, Eventually
+from rehearsal.fixtures import Client, Eventually, FunctionError, Invoke
 
 READ_ONLY_TRANSACTION, CHECK_VIOLATION = "25006", "order_lines_quantity_check"
 
 Description = dict[str, Any]
+Function = Callable[..., Any]
 Outputs = dict[str, str]
 
 
-class FunctionError(Exception):
-    """What a function raised, as Lambda tells it."""
-
-
-class Function:
-    """A deployed function that does something with an order."""
-
-    def __init__(self, lambda_: Any, name: str) -> None:
-        """Call the function of this name."""
-        self.lambda_, self.name = lambda_, name
-
-    def __call__(self, action: str, **event: Any) -> Any:
-        """Have it do something."""
-        answer = self.lambda_.invoke(
-            FunctionName=self.name, Payload=json.dumps({"action": action, **event})
-        )
-        payload = answer["Payload"].read().decode()
-        if "FunctionError" in answer:
-            raise FunctionError(payload)
-        return json.loads(payload)
+@pytest.fixture(scope="module")
+def orders(invoke: Invoke, outputs: Outputs) -> Function:
+    """Writes through the Data API: ``orders("find", order_id="42")``."""
+    return lambda action, **event: invoke(outputs["OrdersName"], action=action, **event)
 
 
 @pytest.fixture(scope="module")
-def orders(client: Client, outputs: Outputs) -> Function:
-    """Writes through the Data API."""
-    return Function(client("lambda"), outputs["OrdersName"])
-
-
-@pytest.fixture(scope="module")
-def report(client: Client, outputs: Outputs) -> Function:
-    """Reads at the reader endpoint."""
-    return Function(client("lambda"), outputs["ReportName"])
+def report(invoke: Invoke, outputs: Outputs) -> Function:
+    """Reads at the reader endpoint: ``report("count", order_id="42")``."""
+    return lambda action, **event: invoke(outputs["ReportName"], action=action, **event)
 
 
 @pytest.fixture

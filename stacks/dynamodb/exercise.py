@@ -15,7 +15,7 @@ from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from rehearsal.fixtures import Client, Eventually, Wait
+from rehearsal.fixtures import Client, Eventually, Invoke, Wait
 
 KIBIBYTE = 1024
 # DynamoDB promises to remove what has expired within a few days, and usually needs minutes.
@@ -177,18 +177,9 @@ def name() -> str:
 
 
 @pytest.fixture
-def add_points(client: Client, outputs: dict[str, str]) -> Callable[..., dict[str, int]]:
+def add_points(invoke: Invoke, outputs: dict[str, str]) -> Callable[..., dict[str, int]]:
     """Add points through the function that does it."""
-
-    def invoke(**event: Any) -> dict[str, int]:
-        answer = client("lambda").invoke(
-            FunctionName=outputs["AddPointsName"], Payload=json.dumps(event)
-        )
-        payload: dict[str, int] = json.loads(answer["Payload"].read())
-        assert "FunctionError" not in answer, payload
-        return payload
-
-    return invoke
+    return partial(invoke, outputs["AddPointsName"])
 
 
 @pytest.fixture

@@ -3,14 +3,13 @@
 On AWS it fills the cache and reboots its node, which then is away for a minute or two and empty.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from rehearsal.fixtures import Client, Eventually, Wait
+from rehearsal.fixtures import Client, Eventually, Invoke, Wait
 
 MEBIBYTE = 1024 * 1024
 
@@ -20,18 +19,9 @@ User = dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def call(client: Client, outputs: dict[str, str]) -> Call:
+def call(invoke: Invoke, outputs: dict[str, str]) -> Call:
     """Call a function of the stack, ``call("GetUser", user_id="ada")``."""
-
-    def invoke(name: str, **event: Any) -> Any:
-        answer = client("lambda").invoke(
-            FunctionName=outputs[f"{name}Name"], Payload=json.dumps(event)
-        )
-        payload = json.load(answer["Payload"])
-        assert "FunctionError" not in answer, payload
-        return payload
-
-    return invoke
+    return lambda name, **event: invoke(outputs[f"{name}Name"], **event)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
 
-from rehearsal.fixtures import Client, Eventually, Fetch
+from rehearsal.fixtures import Client, Eventually, Fetch, Invoke
 
 NOT_ON_A_VERSION = "InvalidParameterValueException|ResourceConflictException"
 
@@ -27,21 +27,16 @@ Outputs = dict[str, str]
 class Function:
     """A deployed function, for the length of a test: in the end it is as it was."""
 
-    def __init__(self, lambda_: Any, name: str, eventually: Eventually) -> None:
+    def __init__(self, lambda_: Any, name: str, invoke: Invoke, eventually: Eventually) -> None:
         """Take hold of the function called ``name``."""
         self.lambda_, self.name = lambda_, name
-        self._eventually = eventually
+        self._invoke, self._eventually = invoke, eventually
         self._undo = contextlib.ExitStack()
         self._settle()
 
     def call(self, event: Any = None, qualifier: str = "$LATEST") -> Any:
         """Invoke it, wait, and return its answer."""
-        answer = self.lambda_.invoke(
-            FunctionName=self.name, Qualifier=qualifier, Payload=json.dumps(event or {})
-        )
-        payload = json.load(answer["Payload"])
-        assert "FunctionError" not in answer, payload
-        return payload
+        return self._invoke(f"{self.name}:{qualifier}", **(event or {}))
 
     def deploy(self, source: str) -> None:
         """Replace its code by one module."""
@@ -129,12 +124,14 @@ Open = Callable[[str], Function]
 
 
 @pytest.fixture
-def open_function(client: Client, outputs: Outputs, eventually: Eventually) -> Iterator[Open]:
+def open_function(
+    client: Client, outputs: Outputs, invoke: Invoke, eventually: Eventually
+) -> Iterator[Open]:
     """Take hold of functions by the name of their output."""
     with contextlib.ExitStack() as stack:
 
         def open_(output: str) -> Function:
-            function = Function(client("lambda"), outputs[output], eventually)
+            function = Function(client("lambda"), outputs[output], invoke, eventually)
             stack.callback(function.close)
             return function
 

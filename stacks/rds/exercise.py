@@ -12,54 +12,20 @@ from uuid import uuid4
 
 import pytest
 
-from rehearsal.fixtures import Client, Eventually
+from rehearsal.fixtures import Client, Eventually, FunctionError, Invoke
 
 FAMILIES = {"db2", "mariadb", "mysql", "oracle", "postgres", "sqlserver"}
 READ_ONLY_TRANSACTION, CHECK_VIOLATION = "25006", "23514"
 
 Description = dict[str, Any]
+Orders = Callable[..., Any]
 Outputs = dict[str, str]
 
 
-class FunctionError(Exception):
-    """What the function raised, as Lambda tells it."""
-
-
-class Orders:
-    """The function in the VPC, which is the only one that reaches the database."""
-
-    def __init__(self, lambda_: Any, name: str) -> None:
-        """Call the function of this name."""
-        self.lambda_, self.name = lambda_, name
-
-    def __call__(self, action: str, **event: Any) -> Any:
-        """Have it do something."""
-        answer = self.lambda_.invoke(
-            FunctionName=self.name, Payload=json.dumps({"action": action, **event})
-        )
-        payload = answer["Payload"].read().decode()
-        if "FunctionError" in answer:
-            raise FunctionError(payload)
-        return json.loads(payload)
-
-    def configure(self, variables: dict[str, str]) -> None:
-        """Give it another environment; it starts anew, without any connection."""
-        self.lambda_.update_function_configuration(
-            FunctionName=self.name, Environment={"Variables": variables}
-        )
-        self.lambda_.get_waiter("function_updated_v2").wait(FunctionName=self.name)
-
-    @property
-    def variables(self) -> dict[str, str]:
-        """Its environment."""
-        configuration = self.lambda_.get_function_configuration(FunctionName=self.name)
-        return dict(configuration["Environment"]["Variables"])
-
-
 @pytest.fixture(scope="module")
-def orders(client: Client, outputs: Outputs) -> Orders:
-    """The deployed function."""
-    return Orders(client("lambda"), outputs["OrdersName"])
+def orders(invoke: Invoke, outputs: Outputs) -> Orders:
+    """The function in the VPC, the only one to reach the database: ``orders("describe")``."""
+    return lambda action, **event: invoke(outputs["OrdersName"], action=action, **event)
 
 
 @pytest.fixture
@@ -85,7 +51,7 @@ def database(client: Client, outputs: Outputs) -> Callable[[], Description]:
 
 @pytest.fixture(scope="module")
 def replica(
-    client: Client, orders: Orders, database: Callable[[], Description]
+    client: Client, outputs: Outputs, database: Callable[[], Description]
 ) -> Iterator[Description]:
     """The stack's read replica, or one for as long as this takes, which the function knows."""
     rds, primary = client("rds"), database()
@@ -99,21 +65,23 @@ def replica(
         SourceDBInstanceIdentifier=primary["DBInstanceIdentifier"],
         VpcSecurityGroupIds=[group["VpcSecurityGroupId"] for group in primary["VpcSecurityGroups"]],
     )
-    before = orders.variables
+    lambda_, function = client("lambda"), {"FunctionName": outputs["OrdersName"]}
+    before = lambda_.get_function_configuration(**function)["Environment"]["Variables"]
+
+    def configure(variables: dict[str, str]) -> None:
+        # The function starts anew, without any connection.
+        lambda_.update_function_configuration(**function, Environment={"Variables": variables})
+        lambda_.get_waiter("function_updated_v2").wait(**function)
+
     try:
         rds.get_waiter("db_instance_available").wait(DBInstanceIdentifier=name)
         described = rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
         endpoint = described["Endpoint"]
-        orders.configure(
-            {
-                **before,
-                "REPLICA_HOST": endpoint["Address"],
-                "REPLICA_PORT": str(endpoint["Port"]),
-            }
-        )
+        host, port = endpoint["Address"], str(endpoint["Port"])
+        configure({**before, "REPLICA_HOST": host, "REPLICA_PORT": port})
         yield described
     finally:
-        orders.configure(before)
+        configure(before)
         rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
         rds.get_waiter("db_instance_deleted").wait(DBInstanceIdentifier=name)
 

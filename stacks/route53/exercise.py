@@ -5,7 +5,6 @@ one record another bias. A hundred questions about weights take half a minute.
 """
 
 import contextlib
-import json
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from rehearsal.fixtures import Client, Eventually, Fetch, Wait
+from rehearsal.fixtures import Client, Eventually, Fetch, Invoke, Wait
 
 FIRST, SECOND = "192.0.2.1", "192.0.2.2"
 # Networks of Deutsche Telekom, of Princeton University, and of nobody, which the office is said to
@@ -313,13 +312,10 @@ def test_an_alias_is_answered_with_addresses_and_no_other_name(
 @pytest.mark.aws_only
 @pytest.mark.concept("route53.zone-private")
 def test_a_private_name_is_known_in_its_vpc_and_nowhere_else(
-    client: Client, outputs: dict[str, str]
+    invoke: Invoke, outputs: dict[str, str]
 ) -> None:
     name = f"orders.internal.{outputs['ZoneName']}"
-    inside = client("lambda").invoke(
-        FunctionName=outputs["ResolveName"], Payload=json.dumps({"name": name})
-    )
-    assert json.load(inside["Payload"]) == {"addresses": ["198.51.100.1"]}
+    assert invoke(outputs["ResolveName"], name=name) == {"addresses": ["198.51.100.1"]}
 
     with pytest.raises(socket.gaierror):
         socket.gethostbyname(name)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from rehearsal.fixtures import Client, Eventually, Wait
+from rehearsal.fixtures import Client, Eventually, Invoke, Wait
 
 KIBIBYTE = 1024
 MEBIBYTE = 1024 * KIBIBYTE
@@ -108,16 +108,9 @@ def order_id() -> str:
 
 
 @pytest.fixture
-def place(client: Client, outputs: dict[str, str]) -> Callable[[Order], None]:
+def place(invoke: Invoke, outputs: dict[str, str]) -> Callable[[Order], None]:
     """Place an order through the function that knows nothing but the queue."""
-
-    def invoke(order: Order) -> None:
-        answer = client("lambda").invoke(
-            FunctionName=outputs["PlaceOrderName"], Payload=json.dumps(order)
-        )
-        assert "FunctionError" not in answer, answer["Payload"].read()
-
-    return invoke
+    return lambda order: invoke(outputs["PlaceOrderName"], **order)
 
 
 @pytest.fixture

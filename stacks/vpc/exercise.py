@@ -4,7 +4,6 @@ On AWS it starts two small instances and a load balancer for some minutes, for a
 changes a route or a rule of the network ACL for moments.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Network
@@ -14,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from rehearsal.fixtures import Client, Eventually
+from rehearsal.fixtures import Client, Eventually, Invoke
 from stacks.vpc.network import ANYWHERE, TIERS, Description, Network, answers
 
 IMAGE = "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"
@@ -36,17 +35,9 @@ def network(ec2: Any, outputs: dict[str, str]) -> Network:
 
 
 @pytest.fixture
-def learn_address(client: Client, outputs: dict[str, str]) -> Callable[[], str | None]:
+def learn_address(invoke: Invoke, outputs: dict[str, str]) -> Callable[[], str | None]:
     """Ask, from a private subnet, by which address the internet sees who asks."""
-
-    def ask() -> str | None:
-        answer = client("lambda").invoke(FunctionName=outputs["LearnAddressName"])
-        payload = json.load(answer["Payload"])
-        assert "FunctionError" not in answer, payload
-        address: str | None = payload["address"]
-        return address
-
-    return ask
+    return lambda: invoke(outputs["LearnAddressName"])["address"]
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
-from rehearsal.fixtures import Client, Eventually
+from rehearsal.fixtures import Client, Eventually, FunctionError, Invoke
 
 KEPT = "documents"
 HTTPS = 443
@@ -95,17 +95,9 @@ def interfaces(ec2: Any, vpc_endpoint: Callable[[str], Description]) -> list[Des
 
 
 @pytest.fixture(scope="module")
-def call(client: Client, outputs: dict[str, str]) -> Callable[..., Any]:
+def call(invoke: Invoke, outputs: dict[str, str]) -> Callable[..., Any]:
     """Call a function by the name of its output, and wait for its answer."""
-
-    def invoke(output: str, **event: str) -> Any:
-        answer = client("lambda").invoke(FunctionName=outputs[output], Payload=json.dumps(event))
-        payload = json.load(answer["Payload"])
-        if "FunctionError" in answer:
-            raise RuntimeError(payload["errorMessage"])
-        return payload
-
-    return invoke
+    return lambda output, **event: invoke(outputs[output], **event)
 
 
 @pytest.fixture
@@ -269,7 +261,7 @@ def test_what_went_in_through_the_endpoint_comes_out_nowhere_else(
 @pytest.mark.aws_only
 @pytest.mark.concept("vpc.endpoint")
 def test_the_endpoint_stops_what_the_functions_role_allows(call: Callable[..., Any]) -> None:
-    with pytest.raises(RuntimeError, match=r"AccessDenied.*VPC endpoint policy"):
+    with pytest.raises(FunctionError, match=r"AccessDenied.*VPC endpoint policy"):
         call("KeepDocumentName", key="elsewhere/1.txt", text="too far")
 
 

@@ -10,6 +10,10 @@ from tests.rehearsal.conftest import Cloud, Project, Template
 
 ECHO = """
 def handler(event, context):
+    if "failure" in event:
+        raise ValueError(event["failure"])
+    if "echo" in event:
+        return event
     path = event.get("rawPath") or event.get("path")
     return {"statusCode": 418, "headers": {"X-Path": path}, "body": event.get("body") or "short"}
 """
@@ -100,6 +104,7 @@ SERVICES: Template = {
     },
     "Outputs": {
         "Url": {"Value": {"Fn::GetAtt": ["Url", "FunctionUrl"]}},
+        "EchoName": {"Value": ref("Echo")},
         "HttpApi": {"Value": {"Fn::GetAtt": ["HttpApi", "ApiEndpoint"]}},
         "RestApi": {
             "Value": {
@@ -113,6 +118,7 @@ SERVICES: Template = {
 EXERCISE = """
 import pytest
 from botocore.exceptions import ClientError
+from rehearsal.fixtures import FunctionError
 
 def test_a_function_url_answers(fetch, outputs):
     answer = fetch(outputs["Url"] + "tea", "POST", "long", {"Content-Type": "text/plain"})
@@ -125,6 +131,14 @@ def test_an_http_api_answers(fetch, outputs):
 def test_a_rest_api_answers(fetch, outputs):
     answer = fetch(outputs["RestApi"] + "tea")
     assert (answer.status, answer.headers["x-path"], answer.body) == (418, "/tea", "short")
+
+def test_a_function_gets_the_keywords_as_its_event(invoke, outputs):
+    event = {"echo": True, "function_name": "tea", "leaves": ["grün", 2.5, None]}
+    assert invoke(outputs["EchoName"], **event) == event
+
+def test_what_a_function_raises_is_told(invoke, outputs):
+    with pytest.raises(FunctionError, match="Error: no milk$"):
+        invoke(outputs["EchoName"], failure="no milk")
 
 def test_the_internet_is_out_of_reach(fetch):
     with pytest.raises(ValueError, match="reaches no other"):
@@ -199,6 +213,8 @@ def exercised(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> str:
         "a_function_url_answers",
         "an_http_api_answers",
         "a_rest_api_answers",
+        "a_function_gets_the_keywords_as_its_event",
+        "what_a_function_raises_is_told",
         "the_internet_is_out_of_reach",
         "a_signed_url_is_checked",
         "policies_decide_while_a_test_asks_for_it",
@@ -218,4 +234,4 @@ def test_eventually_fails_with_question_and_answer(exercised: str) -> None:
 
 
 def test_what_only_aws_can_show_is_left_out_and_not_counted_as_skipped(exercised: str) -> None:
-    assert "1 failed, 10 passed, 1 deselected" in exercised
+    assert "1 failed, 12 passed, 1 deselected" in exercised
