@@ -9,6 +9,7 @@ import ipaddress
 import os
 import ssl
 import tempfile
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,11 +17,21 @@ from rehearsal.extension.clock import machine_time
 
 LOOPBACK = "127.0.0.1"
 _VALID = timedelta(days=30)
+_once = threading.Lock()
+
+
+def server_context() -> ssl.SSLContext:
+    """For who answers on the loopback; functions started from now on trust the certificate.
+
+    There is one, however many databases and caches are made at the same time.
+    """
+    with _once:
+        return single_context()
 
 
 @functools.cache
-def server_context() -> ssl.SSLContext:
-    """For who answers on the loopback; functions started from now on trust the certificate."""
+def single_context() -> ssl.SSLContext:
+    """Not to be called by two at the same time, who would get one each."""
     certificate, key = _self_signed()
     directory = Path(tempfile.mkdtemp(prefix="certificates-"))
     (directory / "own.pem").write_bytes(key + certificate)

@@ -214,7 +214,7 @@ def test_only_a_cache_with_a_certificate_that_is_trusted_gets_the_token(
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("SSL_CERT_FILE", "")
-    certificates.server_context.cache_clear()
+    certificates.single_context.cache_clear()
     endpoint = CacheEndpoint(server.port, tls=True, welcome=lambda: exchange)
     trusted = os.environ["SSL_CERT_FILE"]
 
