@@ -79,6 +79,8 @@ def pytest_command(folder: Path, *, target: str, prefix: str) -> list[str]:
     return [
         *(sys.executable, "-m", "pytest", "-p", "rehearsal.fixtures", "-p", "no:cacheprovider"),
         "--verbose",
+        # On AWS some things take an hour; exercises say themselves how long they wait.
+        *(["--override-ini=timeout=7200"] if target == "aws" else []),
         f"--target={target}",
         f"--prefix={prefix}",
         str(folder / "exercise.py"),

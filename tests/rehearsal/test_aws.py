@@ -21,8 +21,9 @@ def test_deploy_and_exercise_act_in_the_account_of_the_credentials(
         import pytest
 
         @pytest.mark.aws_only
-        def test_it_is_there(outputs, target):
+        def test_it_is_there(outputs, target, pytestconfig):
             assert (outputs["Name"].startswith("tiny-orders"), target) == (True, "aws")
+            assert float(pytestconfig.getini("timeout")) > 3600, "some things take an hour"
         """,
     )
     account = {
