@@ -86,7 +86,9 @@ class EcsEc2Stack(cdk.Stack):
             description="Nobody connects to the instances. They speak HTTPS only.",
             allow_all_outbound=False,
         )
-        door.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.HTTPS, "To ECS and the image's registry")
+        door.add_egress_rule(
+            ec2.Peer.any_ipv4(), ec2.Port.HTTPS, "To ECS and the registry of the image"
+        )
         group = autoscaling.AutoScalingGroup(
             self,
             "Instances",

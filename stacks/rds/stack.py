@@ -99,7 +99,7 @@ class RdsStack(cdk.Stack):
             vpc=vpc,
             subnet_group=subnets,
             security_groups=[group],
-            # Isolated subnets are not enough: RDS looks at whether the VPC has an internet gateway.
+            # What RDS takes for the default depends on the subnet group.
             publicly_accessible=False,
             credentials=rds.Credentials.from_secret(credentials),
             database_name="orders",
@@ -191,7 +191,7 @@ class RdsStack(cdk.Stack):
             allow_all_outbound=False,
         )
         group.add_egress_rule(
-            ec2.Peer.ipv4(vpc.vpc_cidr_block), ec2.Port.HTTPS, "To Secrets Manager's endpoint"
+            ec2.Peer.ipv4(vpc.vpc_cidr_block), ec2.Port.HTTPS, "To the endpoint of Secrets Manager"
         )
         attached = self.database.secret
         assert attached

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from aws_cdk import aws_sqs as sqs
 from tests.assembly import CONTEXT, ROOT, Assembly, add_packs
 from tests.gates.findings import refuse
 from tests.gates.linting import LIFECYCLE, lint
+from tests.gates.resources import Resource, example, resources, walk
 
 Report = list[dict[str, Any]]
 # The CDK answers its own findings, whether they come up or not.
@@ -21,6 +23,14 @@ BY_THE_CDK = {
     "expected and safe",
     "AWS::EC2::FlowLog DestinationOptions accepts properties in camelCase, even they are listed "
     "as PascalCase in the spec",
+}
+# What EC2 takes for a description, of a security group or of a rule:
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpRange.html
+DESCRIPTION = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}")
+DESCRIBED = {
+    "AWS::EC2::SecurityGroup",
+    "AWS::EC2::SecurityGroupEgress",
+    "AWS::EC2::SecurityGroupIngress",
 }
 # An L2 stands for these children: nobody acknowledges below it.
 OWN_CHILDREN = {"Resource", "DefaultPolicy", "Default"}
@@ -43,6 +53,19 @@ def lint_findings(assembly: Assembly) -> Iterator[str]:
     for where, found in lint(assembly):
         if found.rule not in LIFECYCLE:
             yield f"{where}: cfn-lint {found.rule}: {found.message}"
+
+
+def refused_descriptions(everything: Sequence[Resource]) -> Iterator[str]:
+    """Descriptions that only EC2 refuses, in the middle of a deployment."""
+    for resource in everything:
+        if resource.type in DESCRIBED:
+            for key, value in walk(resource.properties):
+                described = key in ("Description", "GroupDescription") and isinstance(value, str)
+                if described and not DESCRIPTION.fullmatch(value):
+                    yield (
+                        f"{resource}: EC2 refuses the description '{value}'; use letters, digits, "
+                        "spaces and ._-:/()#,@[]+=&;{}!$*, and no apostrophe"
+                    )
 
 
 def acknowledgement_findings(
@@ -96,6 +119,31 @@ def _stands_for(path: str, lowest: str) -> bool:
 
 def test_nothing_is_found_that_is_not_acknowledged(assembly: Assembly) -> None:
     refuse(violations(assembly.validation))
+
+
+def test_ec2_takes_every_description(assembly: Assembly) -> None:
+    refuse(refused_descriptions(resources(assembly)))
+
+
+@pytest.mark.parametrize("description", ["The image's registry", "Größe", "x" * 256])
+def test_a_description_that_ec2_refuses_is_found(description: str) -> None:
+    [rule] = refused_descriptions(
+        [
+            example("AWS::EC2::SecurityGroupEgress", Properties={"Description": description}),
+            example("AWS::EC2::SecurityGroupEgress", Properties={"Description": "To S3 (443)"}),
+        ]
+    )
+    assert f"EC2 refuses the description '{description}'" in rule
+
+    [inline] = refused_descriptions(
+        [
+            example(
+                "AWS::EC2::SecurityGroup",
+                Properties={"SecurityGroupIngress": [{"Description": description}]},
+            )
+        ]
+    )
+    assert f"EC2 refuses the description '{description}'" in inline
 
 
 def test_cfn_lint_finds_nothing(assembly: Assembly) -> None:
