@@ -21,7 +21,9 @@ from rehearsal.systems_manager import run_command
 MINUTE = 60.0
 FRIDAY = 4
 # Both virtual processors, until half an hour later at the latest.
-BURN = "systemd-run --property=RuntimeMaxSec=1800 sh -c 'yes >/dev/null & yes >/dev/null'"
+BURN = (
+    "systemd-run --unit=burn --property=RuntimeMaxSec=1800 sh -c 'yes >/dev/null & yes >/dev/null'"
+)
 
 Description = dict[str, Any]
 
@@ -212,13 +214,17 @@ def test_busy_processors_bring_another_instance(
     for server in servers:
         group.run(server, BURN)
 
-    eventually(
-        lambda: (
-            group.described()["DesiredCapacity"] > len(servers)
-            and any("-AlarmHigh-" in cause for cause in group.causes(started))
-        ),
-        within=30 * MINUTE,
-    )
+    try:
+        eventually(
+            lambda: (
+                group.described()["DesiredCapacity"] > len(servers)
+                and any("-AlarmHigh-" in cause for cause in group.causes(started))
+            ),
+            within=30 * MINUTE,
+        )
+    finally:
+        for server in servers & group.in_service():
+            group.run(server, "systemctl stop burn")
 
 
 @pytest.mark.aws_only
@@ -264,7 +270,8 @@ def test_the_simple_policy_is_refused_until_it_has_cooled_down(
     group: Group, servers: set[str], client: Client, outputs: dict[str, str]
 ) -> None:
     policy = {"AutoScalingGroupName": group.name, "PolicyName": outputs["ByLatencyName"]}
-    client("autoscaling").execute_policy(**policy, HonorCooldown=True)
+    # What was done by hand before may still be cooling down.
+    client("autoscaling").execute_policy(**policy, HonorCooldown=False)
     group.settled(len(servers) + 1)
 
     with pytest.raises(ClientError, match="ScalingActivityInProgress"):

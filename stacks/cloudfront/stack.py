@@ -100,8 +100,18 @@ class CloudfrontStack(cdk.Stack):
 
         # Both kinds of origin access control sign what CloudFront asks for, and so let in nobody
         # but this distribution.
-        bucket_origin = origins.S3BucketOrigin.with_origin_access_control(site)
-        http_origin = origins.FunctionUrlOrigin.with_origin_access_control(catalog_url)
+        bucket_origin = origins.S3BucketOrigin.with_origin_access_control(
+            site,
+            origin_access_control=cloudfront.S3OriginAccessControl(
+                self, "SiteAccess", origin_access_control_name=self._name("Site")
+            ),
+        )
+        http_origin = origins.FunctionUrlOrigin.with_origin_access_control(
+            catalog_url,
+            origin_access_control=cloudfront.FunctionUrlOriginAccessControl(
+                self, "CatalogAccess", origin_access_control_name=self._name("Catalog")
+            ),
+        )
         distribution = cloudfront.Distribution(
             self,
             "Distribution",
@@ -181,6 +191,10 @@ class CloudfrontStack(cdk.Stack):
         reader = cloudfront.PublicKey(
             self, name, public_key_name=self._name(name), encoded_key=public_key
         )
+        resource = reader.node.default_child
+        assert isinstance(resource, cloudfront.CfnPublicKey)
+        # By which CloudFront tells requests apart; the CDK's is the same in every region.
+        resource.add_property_override("PublicKeyConfig.CallerReference", self._name(name))
         return cloudfront.KeyGroup(
             self, "Readers", key_group_name=self._name("Readers"), items=[reader]
         )

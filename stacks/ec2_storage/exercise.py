@@ -23,7 +23,7 @@ Launch = Callable[..., contextlib.AbstractContextManager[str]]
 BOOT = "cat /proc/sys/kernel/random/boot_id"
 READ_AT_RANDOM = (
     "fio --name read --filename {folder}/fio --size 1G --rw randread --bs 4k --direct 1 "
-    "--ioengine libaio --iodepth 32 --runtime 15 --time_based --output-format json "
+    "--ioengine posixaio --iodepth 32 --runtime 15 --time_based --output-format json "
     '| python3 -c "import json, sys; '
     "read = json.load(sys.stdin)['jobs'][0]['read']; print(read['iops'], read['clat_ns']['mean'])\""
 )

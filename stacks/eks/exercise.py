@@ -113,7 +113,8 @@ def kubernetes(client: Client, outputs: Outputs, cluster: dict[str, Any]) -> Kub
     )
 
     def token() -> str:
-        url = sts.generate_presigned_url("get_caller_identity", ExpiresIn=60)
+        # EKS asks with GET, and boto3 would sign for POST.
+        url = sts.generate_presigned_url("get_caller_identity", ExpiresIn=60, HttpMethod="GET")
         return "k8s-aws-v1." + base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
 
     return Kubernetes(cluster, token)

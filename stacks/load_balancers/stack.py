@@ -185,7 +185,7 @@ class LoadBalancersStack(cdk.Stack):
                 then.fixed_response(503, content_type="text/plain", message_body="Back soon"),
             ),
             "Api": ([when.path_patterns(["/api/*"])], then.forward([green])),
-            "Admin": ([when.host_headers(["admin.*"])], then.forward([green])),
+            "Admin": ([when.host_headers(["admin.example.test"])], then.forward([green])),
             "Version": (
                 [when.query_strings([elbv2.QueryStringCondition(key="version", value="v2")])],
                 then.forward([green]),

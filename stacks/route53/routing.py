@@ -40,7 +40,8 @@ class RoutingPolicies(Construct):
         collection = r53.CfnCidrCollection(
             self,
             "Networks",
-            name=cdk.Names.unique_resource_name(self, max_length=64),
+            # Route 53 knows no regions, so that two of them need two names.
+            name=f"{cdk.Names.unique_resource_name(self, max_length=40)}-{cdk.Aws.REGION}",
             locations=[
                 r53.CfnCidrCollection.LocationProperty(location_name="office", cidr_list=[OFFICE])
             ],

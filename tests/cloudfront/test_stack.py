@@ -111,6 +111,8 @@ def test_pages_come_from_a_bucket_by_signed_requests(
     assert origin["DomainName"] == cloudfront.att("Site", "RegionalDomainName")
     assert origin["S3OriginConfig"] == {"OriginAccessIdentity": ""}
     control = access_control(cloudfront, origin)
+    # An account's names are one set, whatever the region.
+    assert control["Name"]["Fn::Join"][1][-1] == {"Ref": "AWS::Region"}
     assert control["OriginAccessControlOriginType"] == "s3"
     assert (control["SigningBehavior"], control["SigningProtocol"]) == ("always", "sigv4")
 
@@ -147,6 +149,7 @@ def test_the_http_server_answers_this_distribution_and_nobody_else(
     cloudfront: StackTemplate,
 ) -> None:
     control = access_control(cloudfront, origin_of(cloudfront, "/api/*"))
+    assert control["Name"]["Fn::Join"][1][-1] == {"Ref": "AWS::Region"}
     assert control["OriginAccessControlOriginType"] == "lambda"
     assert control["SigningBehavior"] == "always"
     assert cloudfront["Catalog/FunctionUrl"]["AuthType"] == "AWS_IAM"

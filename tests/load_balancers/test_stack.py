@@ -140,7 +140,7 @@ def test_a_path_chooses_the_target(alb: StackTemplate) -> None:
 @pytest.mark.concept("alb.route-by-hostname")
 def test_a_host_name_chooses_the_target(alb: StackTemplate) -> None:
     assert rule(alb, "Admin") == (
-        [{"Field": "host-header", "HostHeaderConfig": {"Values": ["admin.*"]}}],
+        [{"Field": "host-header", "HostHeaderConfig": {"Values": ["admin.example.test"]}}],
         forwards_to(alb, "GreenTargets"),
     )
 

@@ -236,6 +236,8 @@ def test_one_site_is_drawn_nearer_by_a_bias(dns: StackTemplate) -> None:
 def test_the_addresses_of_an_office_have_a_site_of_their_own(dns: StackTemplate) -> None:
     [location] = dns["By/Networks"]["Locations"]
     assert location == {"LocationName": "office", "CidrList": ["203.0.113.0/24"]}
+    # An account's names are one set, whatever the region.
+    assert dns["By/Networks"]["Name"]["Fn::Join"][1][-1] == {"Ref": "AWS::Region"}
 
     collection = dns.att("By/Networks", "Id")
     assert [record["CidrRoutingConfig"] for record in pair(dns, "ip-based")] == [
