@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import aws_cdk as cdk
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
 
 
@@ -17,6 +18,16 @@ class Nat(StrEnum):
     GATEWAY = "gateway"
     REGIONAL = "regional"
     INSTANCE = "instance"
+
+    @property
+    def subnet_type(self) -> ec2.SubnetType:
+        """Where what asks the internet lies: in private subnets, if these reach it.
+
+        In public ones it needs an address of its own, which bills by the hour.
+        """
+        if self is Nat.NONE:
+            return ec2.SubnetType.PUBLIC
+        return ec2.SubnetType.PRIVATE_WITH_EGRESS
 
 
 @dataclass(frozen=True)
@@ -48,9 +59,9 @@ class Profile:
         endpoint_zones: In how many zones interface endpoints lie, 1 or 2; each bills by the hour.
         removal_policy: What happens to data when its stack is destroyed.
         deletion_protection: Refuse to delete what holds data until this is switched off.
-        recovery: How far back a table can be restored, 1 to 35 days; None: not at all.
-        multi_az: Whether a database or cache has a standby in another zone, which bills like the
-            first.
+        recovery: How far back a table or database can be restored, 1 to 35 days; None: not at all.
+        multi_az: Whether what serves requests has a second in another zone, which bills like the
+            first: a database's standby, a cache's node, a task.
         read_replica: Whether a database has a copy for reads, which bills like the first.
         spot: Whether containers run on spare capacity, which AWS takes back at two minutes' notice.
         min_capacity: Aurora capacity units that an instance keeps awake, which bill by the hour; 0

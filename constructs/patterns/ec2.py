@@ -1,6 +1,7 @@
 """Machines that nobody logs on to."""
 
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from patterns.validations import acknowledge
@@ -72,12 +73,7 @@ class Machine(ec2.Instance):
             launch_template_id=self.launch_template.launch_template_id,
             version=self.launch_template.latest_version_number,
         )
-        acknowledge(
-            self.role,
-            "AwsSolutions::AwsSolutions-IAM4"
-            "[Policy::arn:<AWS::Partition>:iam::aws:policy/AmazonSSMManagedInstanceCore]",
-            reason="What AWS's agent needs, which changes with the agent: AWS keeps it up to date.",
-        )
+        acknowledge_systems_manager(self.role)
         acknowledge(
             self,
             "AwsSolutions::AwsSolutions-EC28",
@@ -95,3 +91,13 @@ def current_amazon_linux(instance_type: ec2.InstanceType) -> ec2.IMachineImage:
     arm = instance_type.architecture == ec2.InstanceArchitecture.ARM_64
     cpu_type = ec2.AmazonLinuxCpuType.ARM_64 if arm else ec2.AmazonLinuxCpuType.X86_64
     return ec2.MachineImage.latest_amazon_linux2023(cpu_type=cpu_type)
+
+
+def acknowledge_systems_manager(role: iam.IRole) -> None:
+    """Why ``role`` has AWS's policy for machines that Systems Manager runs commands on."""
+    acknowledge(
+        role,
+        "AwsSolutions::AwsSolutions-IAM4"
+        "[Policy::arn:<AWS::Partition>:iam::aws:policy/AmazonSSMManagedInstanceCore]",
+        reason="What AWS's agent needs, which changes with the agent: AWS keeps it up to date.",
+    )

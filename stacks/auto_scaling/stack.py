@@ -10,7 +10,7 @@ from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from patterns.ec2 import current_amazon_linux
+from patterns.ec2 import acknowledge_systems_manager, current_amazon_linux
 from patterns.validations import InvalidArgumentError, acknowledge
 from stacks.auto_scaling.policies import (
     add_in_steps,
@@ -167,11 +167,7 @@ class AutoScalingStack(cdk.Stack):
             self,
             "Servers",
             vpc=vpc,
-            vpc_subnets=ec2.SubnetSelection(
-                subnet_type=ec2.SubnetType.PUBLIC
-                if nat is Nat.NONE
-                else ec2.SubnetType.PRIVATE_WITH_EGRESS
-            ),
+            vpc_subnets=ec2.SubnetSelection(subnet_type=nat.subnet_type),
             launch_template=template,
             min_capacity=fleet.minimum,
             max_capacity=fleet.maximum,
@@ -206,12 +202,7 @@ class AutoScalingStack(cdk.Stack):
                 iam.ManagedPolicy.from_aws_managed_policy_name("AmazonSSMManagedInstanceCore")
             ],
         )
-        acknowledge(
-            role,
-            "AwsSolutions::AwsSolutions-IAM4"
-            "[Policy::arn:<AWS::Partition>:iam::aws:policy/AmazonSSMManagedInstanceCore]",
-            reason="What AWS's agent needs, which changes with the agent: AWS keeps it up to date.",
-        )
+        acknowledge_systems_manager(role)
         return role
 
 

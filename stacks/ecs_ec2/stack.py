@@ -93,11 +93,7 @@ class EcsEc2Stack(cdk.Stack):
             self,
             "Instances",
             vpc=cluster.vpc,
-            vpc_subnets=ec2.SubnetSelection(
-                subnet_type=ec2.SubnetType.PUBLIC
-                if nat is Nat.NONE
-                else ec2.SubnetType.PRIVATE_WITH_EGRESS
-            ),
+            vpc_subnets=ec2.SubnetSelection(subnet_type=nat.subnet_type),
             launch_template=ec2.LaunchTemplate(
                 self,
                 "Instance",

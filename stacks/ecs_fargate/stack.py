@@ -71,7 +71,6 @@ class EcsFargateStack(cdk.Stack):
         group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.HTTPS, "To the registry and the logs")
         group.connections.allow_to(file_system, ec2.Port.NFS, "To the EFS volume")
 
-        public = nat is Nat.NONE
         service = ecs.FargateService(
             self,
             "Service",
@@ -83,10 +82,8 @@ class EcsFargateStack(cdk.Stack):
                     capacity_provider="FARGATE_SPOT" if spot else "FARGATE", weight=1
                 )
             ],
-            vpc_subnets=ec2.SubnetSelection(
-                subnet_type=ec2.SubnetType.PUBLIC if public else ec2.SubnetType.PRIVATE_WITH_EGRESS
-            ),
-            assign_public_ip=public,
+            vpc_subnets=ec2.SubnetSelection(subnet_type=nat.subnet_type),
+            assign_public_ip=nat is Nat.NONE,
             security_groups=[group],
             # A deployment that cannot succeed is taken back instead of tried for hours.
             circuit_breaker=ecs.DeploymentCircuitBreaker(rollback=True),

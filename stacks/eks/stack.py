@@ -68,7 +68,6 @@ class EksStack(cdk.Stack):
             # Also in production: it would be in the way of the next cluster of this name.
             removal_policy=cdk.RemovalPolicy.DESTROY,
         )
-        kind = ec2.SubnetType.PUBLIC if nat is Nat.NONE else ec2.SubnetType.PRIVATE_WITH_EGRESS
         # The CDK's Cluster would tag the subnets, which is a change of the stack they belong to.
         cluster = eks.CfnCluster(
             self,
@@ -77,7 +76,7 @@ class EksStack(cdk.Stack):
             version=version.version,
             role_arn=ControlPlaneRole(self, "ControlPlane").role_arn,
             resources_vpc_config=eks.CfnCluster.ResourcesVpcConfigProperty(
-                subnet_ids=vpc.select_subnets(subnet_type=kind).subnet_ids,
+                subnet_ids=vpc.select_subnets(subnet_type=nat.subnet_type).subnet_ids,
                 endpoint_private_access=True,
                 endpoint_public_access=True,
                 public_access_cidrs=list(api_clients) if api_clients else None,
